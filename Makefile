@@ -1,0 +1,52 @@
+# make alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help env repro paper ui test check format lock kaggle clean-env
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+env: .venv/installed  ## make the virtual environment .venv with exactly what requirements.lock says
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@echo "Installing the environment (some 6 GB, minutes) …"
+	@.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@touch $@
+
+repro: env  ## real pictures → three trained GANs → scores → reports/index.html
+	dvc repro
+
+paper: env  ## the same with the report's own sizes (400, 150, 150 epochs): meant for a GPU
+	dvc exp run --set-param dcgan819.epochs=400 --set-param dcgan14000.epochs=150 --set-param aegan.epochs=150
+
+ui: env  ## compare the runs in a browser
+	mlflow ui
+
+test: env  ## the whole test suite
+	python -m pytest
+
+check: env  ## format, lint, types
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: env  ## put the code into shape
+	ruff format .
+	ruff check --fix .
+
+lock: env  ## renew requirements.lock from pyproject.toml
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
+	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+
+kaggle: env  ## add what download.source=kaggle needs
+	python -m pip install --quiet 'kagglehub>=1.0'
+
+clean-env:  ## remove the virtual environment
+	rm -rf .venv

@@ -1,0 +1,1 @@
+"""PokéGAN's stages: one click script = one DVC stage = one verb."""

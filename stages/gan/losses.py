@@ -1,0 +1,46 @@
+"""What the networks are trained towards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stages.gan.randomness import Streams
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels that a discriminator sees: soft, noisy and now and then exchanged.
+
+    Soft and noisy labels after Salimans et al. 2016, section 3.4, and the report's own recipe:
+    true = 0.85 + 0.15·N(0, 1), false = 0.15 + 0.15·N(0, 1), 5 % exchanged. Values outside
+    [0, 1] are left as drawn: cross-entropy is linear in its label.
+    """
+
+    real: float
+    fake: float
+    noise: float
+    swapped: float
+
+    def draw(self, truth: bool, count: int, streams: Streams) -> Tensor:
+        """COUNT labels (on the CPU, float32) for pictures that are real if TRUTH, else fake."""
+        own, other = (self.real, self.fake) if truth else (self.fake, self.real)
+        swap = torch.rand(count, generator=streams["label swaps"]) < self.swapped
+        noise = torch.randn(count, generator=streams["label noise"])
+        return torch.where(swap, other, own) + self.noise * noise
+
+
+def adversarial(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of LOGITS (N,) against LABELS (N,), in fp32, averaged."""
+    return functional.binary_cross_entropy_with_logits(logits.float(), labels)
+
+
+def towards_true(logits: Tensor) -> Tensor:
+    """The non-saturating loss of a generator: its fakes should be taken for true, label 1.
+
+    −log D(G(z)), Goodfellow et al. 2014, section 3.
+    """
+    return functional.softplus(-logits.float()).mean()

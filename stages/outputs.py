@@ -1,0 +1,80 @@
+"""Outputs are whole or not there: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.errors import PipelineError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@contextmanager
+def whole(output: Path) -> Iterator[Path]:
+    """Yield a temporary path beside OUTPUT that becomes OUTPUT when the block succeeds.
+
+    Works for a file and for a folder that the block creates. If the block fails, nothing
+    is left behind and an earlier OUTPUT stays as it was.
+
+    Raises:
+        PipelineError: the disk is full or the place cannot be written.
+
+    """
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if output.is_dir():
+            shutil.rmtree(output)
+        temporary.replace(output)
+    except OSError as fault:
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise PipelineError(
+                f"{output}: the disk is full, nothing was written; free some space and run again."
+            ) from fault
+        if fault.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise PipelineError(
+                f"{output}: cannot be written ({fault.strerror}); "
+                "make the folder writable and run again."
+            ) from fault
+        raise
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def save_array(output: Path, array: np.ndarray) -> None:
+    """Write ARRAY as an uncompressed ``.npy``, so that readers can memory-map it."""
+    import numpy as np
+
+    with whole(output) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def save_table(output: Path, table: pd.DataFrame) -> None:
+    """Write TABLE as CSV: UTF-8, Unix line ends, no index."""
+    with whole(output) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def save_json(output: Path, value: Any) -> None:
+    """Write VALUE as indented JSON that ends with a newline."""
+    with whole(output) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def save_text(output: Path, text: str) -> None:
+    """Write TEXT in UTF-8."""
+    with whole(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")

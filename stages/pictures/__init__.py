@@ -1,0 +1,1 @@
+"""Grids, charts and the report's page: what people look at."""

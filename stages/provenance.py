@@ -1,0 +1,61 @@
+"""Where a result comes from: commit, versions. Facts that are told, never used."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def root() -> Path:
+    """The repository's root, also from one of DVC's temporary workspaces."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def provenance() -> dict[str, str | bool]:
+    """The commit that is checked out, whether the tree differs from it, and versions."""
+    facts: dict[str, str | bool] = {
+        "git_commit": _git("rev-parse", "HEAD") or "none",
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+    }
+    for package in ("torch", "torchvision", "numpy", "dvc", "mlflow"):
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            facts[package] = "absent"
+    return facts
+
+
+def _git(*arguments: str) -> str:
+    try:
+        command = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, check=False, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return command.stdout.strip() if command.returncode == 0 else ""
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """DEVICE's kind and name, and the number of threads that computed."""
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {"device": device.type, "device_name": name, "threads": torch.get_num_threads()}
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""How good generated pictures are: encoders, distances, the protocol."""

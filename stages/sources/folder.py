@@ -1,0 +1,37 @@
+"""Source `folder`: every picture below a folder of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.errors import PipelineError
+from stages.sources.archive import read_folder
+
+
+def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
+    """Names (``pictures/path``) and contents of the pictures below FOLDER.
+
+    A relative FOLDER is meant from the repository's root.
+
+    Raises:
+        PipelineError: no FOLDER is named, it does not exist, or it holds no picture.
+
+    """
+    if folder is None:
+        raise PipelineError(
+            "download.source is folder, but download.folder names none; "
+            "add -S download.folder=/path/to/pictures."
+        )
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise PipelineError(f"download.folder: {folder} is no folder; correct the path.")
+    found = False
+    for name, content in read_folder(path):
+        found = True
+        yield f"pictures/{name}", content
+    if not found:
+        raise PipelineError(
+            f"download.folder: {folder} holds no picture (svg, gif, png, jpg, webp, bmp); "
+            "correct the path."
+        )

@@ -1,0 +1,172 @@
+"""Tells MLflow what a stage does. The only place that imports it.
+
+The tracker is a guest: whatever goes wrong here is a warning, never a failed stage, and no
+result depends on it. The store is the file mlflow.db in the root of the repository, so that
+a plain `mlflow ui` there finds it; MLFLOW_TRACKING_URI, when set, wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+from filelock import FileLock
+
+from stages.provenance import provenance, root
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stages.params import Params
+
+EXPERIMENT = "pokegan"
+
+
+class Run:
+    """One run in MLflow, or none if the store cannot be had; then every call does nothing."""
+
+    def __init__(self) -> None:
+        self._alive = True
+
+    def _guarded(self, action: Callable[[], Any]) -> Any:
+        if not self._alive:
+            return None
+        try:
+            return action()
+        except Exception as fault:  # any fault of the guest must leave the stage alone
+            self._alive = False
+            lines = str(fault).strip().splitlines() or [type(fault).__name__]
+            click.echo(
+                f"Warning: MLflow logs nothing more of this run ({lines[0]}); "
+                "the stage goes on and its own files hold everything.",
+                err=True,
+            )
+            return None
+
+    def begin(self, stage: str, params: Mapping[str, Any]) -> None:
+        """Open the run: its name says the stage and, under `dvc exp run`, the experiment."""
+
+        def action() -> None:
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            import mlflow
+
+            logging.getLogger("mlflow").setLevel(logging.WARNING)
+            _open_store(mlflow)
+            experiment = os.environ.get("DVC_EXP_NAME")
+            mlflow.start_run(
+                run_name=f"{stage} · {experiment}" if experiment else stage,
+                tags={
+                    "dvc.stage": stage,
+                    "dvc.exp": experiment or "",
+                    **{name: str(value) for name, value in provenance().items()},
+                },
+            )
+            mlflow.log_params(dict(params))
+
+        self._guarded(action)
+
+    def end(self, status: str) -> None:
+        """Close the run with STATUS FINISHED, FAILED or KILLED."""
+
+        def action() -> None:
+            import mlflow
+
+            mlflow.end_run(status)
+
+        self._guarded(action)
+
+    def facts(self, facts: Mapping[str, Any]) -> None:
+        """Tags: facts of the machine and of the data, which are no parameters."""
+
+        def action() -> None:
+            import mlflow
+
+            mlflow.set_tags({name: str(value) for name, value in facts.items()})
+
+        self._guarded(action)
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Metrics, all of them in one call."""
+
+        def action() -> None:
+            import mlflow
+
+            mlflow.log_metrics(dict(values), step=step)
+
+        self._guarded(action)
+
+    def picture(self, name: str, pixels: np.ndarray, step: int | None = None) -> None:
+        """A picture (H, W, 3) uint8; with STEP it joins the image panel's slider."""
+
+        def action() -> None:
+            import mlflow
+
+            if step is None:
+                mlflow.log_image(pixels, artifact_file=f"{name}.png")
+            else:
+                mlflow.log_image(pixels, key=name, step=step, synchronous=True)
+
+        self._guarded(action)
+
+    def file(self, path: Path) -> None:
+        """A small file, kept with the run."""
+
+        def action() -> None:
+            import mlflow
+
+            mlflow.log_artifact(str(path))
+
+        self._guarded(action)
+
+
+@contextmanager
+def tracked(stage: str, params: Params) -> Iterator[Run]:
+    """A run of STAGE in MLflow, with its visible PARAMS, closed with its true status."""
+    run = Run()
+    run.begin(stage, params.resolved())
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield run
+    except (KeyboardInterrupt, SystemExit):
+        run.end("KILLED")
+        raise
+    except BaseException:
+        run.end("FAILED")
+        raise
+    else:
+        run.end("FINISHED")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    sys.exit(128 + signum)
+
+
+def _open_store(mlflow: Any) -> None:
+    """Point MLflow at the store and make the experiment, one process at a time.
+
+    Both are anchored at the root: a stage in one of DVC's temporary workspaces would else lose
+    its runs, or leave the experiment with artifacts in a deleted folder.
+    """
+    home = root()
+    if "MLFLOW_TRACKING_URI" in os.environ:
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT)
+    else:
+        mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+        lock = home / ".work" / "mlflow.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=120):
+            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+                mlflow.create_experiment(EXPERIMENT, (home / "mlartifacts").as_uri())
+    mlflow.set_experiment(EXPERIMENT)
