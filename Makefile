@@ -22,8 +22,11 @@ env: .venv/installed  ## make the virtual environment .venv with exactly what re
 
 repro: env  ## real pictures → three trained GANs → scores → reports/index.html
 	dvc repro
+	@echo 'Look at reports/index.html; compare the runs with: make ui'
 
 paper: env  ## the same with the report's own sizes (400, 150, 150 epochs): meant for a GPU
+	@git config user.name >/dev/null && git config user.email >/dev/null || \
+	  { echo "DVC's experiments need your name: git config user.name … and git config user.email …" >&2; exit 1; }
 	dvc exp run --set-param dcgan819.epochs=400 --set-param dcgan14000.epochs=150 --set-param aegan.epochs=150
 
 ui: env  ## compare the runs in a browser
@@ -46,7 +49,7 @@ lock: env  ## renew requirements.lock from pyproject.toml
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
 
 kaggle: env  ## add what download.source=kaggle needs
-	python -m pip install --quiet 'kagglehub>=1.0'
+	python -m pip install --quiet kagglehub==1.0.3
 
 clean-env:  ## remove the virtual environment
 	rm -rf .venv

@@ -14,7 +14,6 @@ def load_pictures(path: Path) -> np.ndarray:
 
     Raises:
         PipelineError: PATH is missing, broken, or holds something else.
-
     """
     try:
         pictures: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -23,7 +22,7 @@ def load_pictures(path: Path) -> np.ndarray:
             f"{path} is missing; run `dvc repro`, which makes what a stage needs before it, "
             "or fetch it with `dvc pull`."
         ) from fault
-    except (ValueError, OSError) as fault:
+    except (ValueError, EOFError, OSError) as fault:
         raise PipelineError(
             f"{path} cannot be read as an array ({fault}); delete it and run `dvc repro`."
         ) from fault

@@ -27,7 +27,6 @@ def whole(output: Path) -> Iterator[Path]:
 
     Raises:
         PipelineError: the disk is full or the place cannot be written.
-
     """
     temporary = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
@@ -58,8 +57,12 @@ def save_array(output: Path, array: np.ndarray) -> None:
     """Write ARRAY as an uncompressed ``.npy``, so that readers can memory-map it."""
     import numpy as np
 
+    array = np.ascontiguousarray(array)
     with whole(output) as temporary, temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+        # np.save would lose the reason when the disk fills.
+        header = np.lib.format.header_data_from_array_1_0(array)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(array.data)
 
 
 def save_table(output: Path, table: pd.DataFrame) -> None:

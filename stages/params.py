@@ -169,7 +169,6 @@ def read_params(*names: str, file: Path = FILE) -> Params:
 
     Raises:
         PipelineError: the file is missing or no YAML, or one value is not what it must be.
-
     """
     try:
         # YAML 1.2: `dvc exp run -S lr=0.00001` writes 1e-05, which YAML 1.1 reads as a word.

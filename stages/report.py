@@ -85,7 +85,6 @@ def read_story(story: Path) -> dict[str, Any]:
 
     Raises:
         PipelineError: a file of it is missing or broken.
-
     """
     import numpy as np
     import pandas as pd

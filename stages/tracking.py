@@ -160,6 +160,7 @@ def _open_store(mlflow: Any) -> None:
     """
     home = root()
     if "MLFLOW_TRACKING_URI" in os.environ:
+        mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             mlflow.create_experiment(EXPERIMENT)
     else:

@@ -103,12 +103,16 @@ def train(name: str, pictures: Path, model: Path, story: Path) -> None:
 
 
 def build(network: Network, lr: float, resolution: int) -> Gan:
-    """The family that NETWORK's parameters describe, at RESOLUTION pixels a side."""
-    from stages.gan.aegan import Aegan
+    """The family that NETWORK's parameters describe, at RESOLUTION pixels a side.
+
+    Each family is imported for itself alone: a change of the one must not retrain the other.
+    """
+    if isinstance(network, AeganParams):
+        from stages.gan.aegan import Aegan
+
+        return Aegan(network, lr, resolution)
     from stages.gan.dcgan import Dcgan
 
-    if isinstance(network, AeganParams):
-        return Aegan(network, lr, resolution)
     return Dcgan(network, lr, resolution)
 
 

@@ -34,7 +34,6 @@ class Aegan:
         params: the network's section of params.yaml.
         lr: the learning rate, resolved.
         resolution: pixels a side.
-
     """
 
     def __init__(self, params: AeganParams, lr: float, resolution: int) -> None:

@@ -23,7 +23,6 @@ class Dcgan:
         params: the network's section of params.yaml.
         lr: the learning rate, resolved.
         resolution: pixels a side.
-
     """
 
     def __init__(self, params: Network, lr: float, resolution: int) -> None:

@@ -28,7 +28,8 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     """Compute convolutions and products in PRECISION; weights and losses stay fp32."""
     if precision == "fp32":
         return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    # Without its cache, weights that an optimizer has just moved are never used in an old copy.
+    return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
 
 
 def be_exact(seed: int) -> None:

@@ -94,7 +94,6 @@ def train(
 
     Raises:
         PipelineError: a mean became NaN or infinite.
-
     """
     gan.prepare(device)
     resident = pictures.to(device)

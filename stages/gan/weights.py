@@ -34,7 +34,6 @@ def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
 
     Raises:
         PipelineError: FOLDER is no trained model, or its weights are broken or not finite.
-
     """
     cure = "train it again (dvc repro) or fetch it (dvc pull)."
     try:
@@ -47,7 +46,7 @@ def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
         raise PipelineError(
             f"{folder} is no trained model: {fault.filename} is missing; {cure}"
         ) from fault
-    except (json.JSONDecodeError, KeyError, RuntimeError, SafetensorError) as fault:
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as fault:
         raise PipelineError(f"{folder}: the model cannot be read ({fault}); {cure}") from fault
     for name, weights in generator.state_dict().items():
         if not torch.isfinite(weights).all():

@@ -17,7 +17,6 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 
     Raises:
         ValueError: fewer than two rows, different D, or NaN or infinity among the features.
-
     """
     roots, means = [], []
     for features in (first, second):
@@ -45,7 +44,6 @@ def classifier_score(logits: np.ndarray, splits: int) -> tuple[float, float]:
 
     Raises:
         ValueError: fewer pictures than splits.
-
     """
     if len(logits) < splits:
         raise ValueError(f"{len(logits)} pictures cannot be parted into {splits} splits")

@@ -40,7 +40,6 @@ class EfficientNetLite0:
 
     Raises:
         PipelineError: the weights are not the ones that are meant.
-
     """
 
     name = "effnet_lite0"

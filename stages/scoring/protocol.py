@@ -16,7 +16,6 @@ def halves(reals: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndar
 
     Raises:
         PipelineError: there are fewer than four pictures.
-
     """
     count = min(most, len(reals) // 2)
     if count < 2:
@@ -42,7 +41,6 @@ def score(
 
     Raises:
         PipelineError: there are fewer pictures than splits.
-
     """
     first, second = (encode(half) for half in reals)
     generated = encode(fakes)

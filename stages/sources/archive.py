@@ -29,7 +29,6 @@ def read_tarball(tarball: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
 
     Raises:
         PipelineError: the tarball is broken or refused.
-
     """
     total = 0
     try:
@@ -40,6 +39,11 @@ def read_tarball(tarball: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
                 if not entry.isfile():
                     raise PipelineError(
                         f"{tarball.name}: {entry.name} is a link or a device; "
+                        "the archive is refused, use another version."
+                    )
+                if entry.name.startswith("/"):
+                    raise PipelineError(
+                        f"{tarball.name}: {entry.name} is an absolute path; "
                         "the archive is refused, use another version."
                     )
                 tarfile.data_filter(entry, "/nowhere")
@@ -71,7 +75,6 @@ def read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 
     Raises:
         PipelineError: a link leaves the folder.
-
     """
     inside = folder.resolve()
     for path in sorted(folder.rglob("*")):
@@ -101,7 +104,6 @@ def read_archive(archive: Path) -> zipfile.ZipFile:
 
     Raises:
         PipelineError: it is missing or broken.
-
     """
     try:
         return zipfile.ZipFile(archive)

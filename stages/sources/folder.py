@@ -16,7 +16,6 @@ def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
 
     Raises:
         PipelineError: no FOLDER is named, it does not exist, or it holds no picture.
-
     """
     if folder is None:
         raise PipelineError(

@@ -18,7 +18,6 @@ def read_repository(source: GitFolder, scratch: Path) -> Iterator[tuple[str, byt
 
     Raises:
         PipelineError: the repository, the commit or the path cannot be had.
-
     """
     clone = scratch / "clone"
     _git("init", "--quiet", str(clone), source=source)

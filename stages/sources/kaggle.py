@@ -15,7 +15,6 @@ def read_dataset(source: KaggleDataset) -> Iterator[tuple[str, bytes]]:
 
     Raises:
         PipelineError: kagglehub is not installed, or Kaggle does not give the data set.
-
     """
     try:
         import kagglehub

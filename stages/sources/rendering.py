@@ -30,7 +30,6 @@ def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
 
     Raises:
         UnreadablePictureError: the file is broken or no picture.
-
     """
     try:
         if name.lower().endswith(".svg"):

@@ -109,19 +109,13 @@ def select(name: str, count: int | None, archive: ZipFile, prepare: Prepare) -> 
 
     Raises:
         PipelineError: the archive holds fewer, or too many files of it cannot be read.
-
     """
     selection = Selection(archive, prepare)
-    for kind in ("artwork", "picture"):
-        for source in selection.sources:
-            if source.kind == kind:
-                selection.add(source)
+    add_stills(selection, ("artwork", "picture"), count)
     if name == "pokemon819":
         top_up_with_sprites(selection, count)
     else:
-        for source in selection.sources:
-            if source.kind == "box":
-                selection.add(source)
+        add_stills(selection, ("box",), count)
         fill_with_frames(selection, count)
     refuse_if_broken(selection, prepare)
     if len(selection) < (count or 2):
@@ -129,16 +123,23 @@ def select(name: str, count: int | None, archive: ZipFile, prepare: Prepare) -> 
             f"{name}.count is {count}, but the source holds only {len(selection)} distinct "
             f"pictures; add -S {name}.count=null to take them all."
         )
-    if count is not None:
-        selection.cut(count)
     return selection
+
+
+def add_stills(selection: Selection, kinds: tuple[str, ...], count: int | None) -> None:
+    """Every picture of KINDS in the catalogue's order, until COUNT is reached."""
+    for source in selection.sources:
+        if len(selection) == count:
+            return
+        if source.kind in kinds:
+            selection.add(source)
 
 
 def top_up_with_sprites(selection: Selection, count: int | None) -> None:
     """First frames of front sprites of creatures whose form or gender has no artwork."""
     drawn = {source.creature for source in selection.sources if source.kind == "artwork"}
     for source in selection.sources:
-        if count is not None and len(selection) >= count:
+        if len(selection) == count:
             return
         if source.kind == "sprite" and not source.shiny and source.creature not in drawn:
             selection.add(source)
@@ -149,10 +150,12 @@ def fill_with_frames(selection: Selection, count: int | None) -> None:
 
     Different frames may become the same picture; then more are asked for.
     """
-    animations = selection.animations()
     stills = len(selection)
+    if stills == count:
+        return
+    animations = selection.animations()
     available = sum(map(len, animations.values()))
-    wanted = available if count is None else min(max(count - stills, 0), available)
+    wanted = available if count is None else min(count - stills, available)
     asked = wanted
     while True:
         selection.cut(stills)
@@ -162,6 +165,7 @@ def fill_with_frames(selection: Selection, count: int | None) -> None:
             selection.add(source, [frames[i * len(frames) // share] for i in range(share)])
         lacking = wanted - (len(selection) - stills)
         if lacking <= 0 or asked == available:
+            selection.cut(stills + wanted)
             return
         asked = min(asked + lacking, available)
 
@@ -171,7 +175,6 @@ def shares(sizes: list[int], total: int) -> list[int]:
 
     Raises:
         ValueError: there is less than TOTAL.
-
     """
     if total > sum(sizes):
         raise ValueError(f"{total} is more than the {sum(sizes)} there are")

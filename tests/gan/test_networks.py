@@ -1,0 +1,100 @@
+import pytest
+import torch
+from torch import nn
+
+from stages.gan.networks import (
+    Discriminator,
+    Encoder,
+    Generator,
+    LatentDiscriminator,
+    channels,
+    count_parameters,
+    draw_pictures,
+    from_bytes,
+    initialise,
+    normalise_spectrally,
+    to_bytes,
+)
+
+
+def test_channels_of_the_report() -> None:
+    assert channels(64, 64) == [64, 128, 256, 512]
+    assert channels(64, 32) == [64, 128, 256]
+    assert channels(64, 512) == [64, 128, 256, 512, 512, 512, 512]
+
+
+@pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
+def test_shapes_follow_the_resolution(resolution: int) -> None:
+    z = torch.randn(2, 8)
+    pictures = Generator(8, 2, resolution)(z)
+    assert pictures.shape == (2, 3, resolution, resolution)
+    assert pictures.abs().max() <= 1
+    assert Discriminator(2, resolution)(pictures).shape == (2,)
+    assert Encoder(8, 2, resolution)(pictures).shape == (2, 8)
+    assert LatentDiscriminator(8)(z).shape == (2,)
+
+
+def test_parameter_counts_by_hand() -> None:
+    kernel = 4 * 4
+    convolutions = [(128, 512), (512, 256), (256, 128), (128, 64), (64, 3)]
+    batch_norms = 2 * (512 + 256 + 128 + 64)
+    expected = sum(a * b * kernel for a, b in convolutions) + batch_norms + 3
+    assert count_parameters(Generator(128, 64, 64)) == expected == 3_806_083
+
+    convolutions = [(3, 64), (64, 128), (128, 256), (256, 512), (512, 1)]
+    expected = sum(a * b * kernel for a, b in convolutions) + 64 + 2 * (128 + 256 + 512) + 1
+    assert count_parameters(Discriminator(64, 64)) == expected
+
+    dense = [(16, 32), (32, 64), (64, 128), (128, 256), (256, 1)]
+    assert count_parameters(LatentDiscriminator(16)) == sum(a * b + b for a, b in dense)
+
+
+def test_initial_weights() -> None:
+    torch.manual_seed(0)
+    network = Generator(128, 64, 64)
+    initialise(network)
+    weights = torch.cat(
+        [m.weight.flatten() for m in network.modules() if isinstance(m, nn.ConvTranspose2d)]
+    )
+    assert abs(weights.mean()) < 1e-4
+    assert abs(weights.std() - 0.02) < 1e-4
+    scales = torch.cat([m.weight for m in network.modules() if isinstance(m, nn.BatchNorm2d)])
+    assert abs(scales.mean() - 1) < 0.005
+
+
+def test_every_convolution_is_spectrally_normalised() -> None:
+    """Largest singular value of each kernel, as an (out, rest) matrix: 1 after settling."""
+    torch.manual_seed(0)
+    network = Discriminator(16, 64)
+    initialise(network)
+    normalise_spectrally(network)
+    for _ in range(200):
+        network(torch.randn(2, 3, 64, 64))
+    kernels = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert len(kernels) == 5
+    for kernel in kernels:
+        largest = torch.linalg.matrix_norm(kernel.detach().flatten(1), ord=2)
+        assert abs(largest - 1) < 0.02
+
+
+def test_bytes_and_back() -> None:
+    every = torch.arange(256, dtype=torch.uint8).repeat(3, 1).T.contiguous().reshape(1, 16, 16, 3)
+    floats = from_bytes(every)
+    assert (floats.min(), floats.max()) == (-1, 1)
+    assert floats.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(to_bytes(floats), every)
+
+
+def test_drawing_does_not_depend_on_the_batch_and_changes_nothing() -> None:
+    torch.manual_seed(0)
+    network = Generator(8, 4, 32).train()
+    for _ in range(3):
+        network(torch.randn(16, 8))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    z = torch.randn(7, 8)
+    whole, single = draw_pictures(network, z), draw_pictures(network, z, batch_size=1)
+    assert whole.dtype == torch.uint8
+    assert whole.shape == (7, 32, 32, 3)
+    assert (whole.int() - single.int()).abs().max() <= 1
+    assert network.training
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())

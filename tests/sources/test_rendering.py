@@ -1,0 +1,100 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from stages.sources.rendering import UnreadablePictureError, decode, distinct_frames, to_square
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}">'
+    '<rect x="{x}" y="{y}" width="{rw}" height="{rh}" fill="#c00000"/></svg>'
+)
+
+
+def red(pixels: np.ndarray) -> np.ndarray:
+    return (pixels[:, :, 0] > 150) & (pixels[:, :, 1] < 100)
+
+
+def only(name: str, content: bytes, resolution: int = 64) -> Image.Image:
+    (image,) = decode(name, content, resolution)
+    return image
+
+
+def test_a_drawing_is_cropped_centred_and_undistorted() -> None:
+    """A rectangle of 40 × 20 in a corner of its canvas fills the width, less the margin."""
+    svg = SVG.format(w=100, h=80, x=3, y=50, rw=40, rh=20).encode()
+    pixels = to_square(only("1.svg", svg), 64, margin=0.125)
+    assert pixels is not None
+    assert pixels.shape == (64, 64, 3)
+    assert pixels.dtype == np.uint8
+    rows, columns = np.flatnonzero(red(pixels).any(axis=1)), np.flatnonzero(red(pixels).any(axis=0))
+    assert (columns[0], columns[-1]) == (8, 55)
+    assert abs(len(columns) / len(rows) - 2) < 0.1
+    assert abs(rows[0] - (63 - rows[-1])) <= 1
+    assert (pixels[0] == 255).all()
+
+
+def test_reduction_is_antialiased() -> None:
+    """A fine chequerboard becomes grey, not a pattern of its own."""
+    board = np.indices((512, 512)).sum(axis=0) % 2 * 255
+    image = Image.fromarray(np.dstack([board] * 3).astype(np.uint8)).convert("RGBA")
+    pixels = to_square(image, 32, margin=0)
+    assert pixels is not None
+    assert np.abs(pixels[4:-4, 4:-4].astype(int) - 127).max() < 10
+
+
+def test_transparent_pixels_are_white_whatever_hides_below() -> None:
+    image = Image.new("RGBA", (32, 32), (0, 255, 0, 0))
+    ImageDraw.Draw(image).rectangle((8, 8, 23, 23), fill=(200, 0, 0, 255))
+    pixels = to_square(image, 32, margin=0.25)
+    assert pixels is not None
+    assert (pixels[0, 0] == 255).all()
+    assert red(pixels).sum() == 256
+
+
+def test_an_opaque_picture_is_cropped_by_its_white() -> None:
+    image = Image.new("RGB", (100, 60), "white")
+    ImageDraw.Draw(image).rectangle((70, 10, 89, 29), fill=(200, 0, 0))
+    pixels = to_square(image.convert("RGBA"), 20, margin=0)
+    assert pixels is not None
+    assert red(pixels).all()
+
+
+@pytest.mark.parametrize("fill", [(0, 0, 0, 0), (255, 255, 255, 255)])
+def test_an_empty_picture_is_none(fill: tuple[int, int, int, int]) -> None:
+    assert to_square(Image.new("RGBA", (32, 32), fill), 32, margin=0) is None
+
+
+def animation(*boxes: tuple[int, int, int, int]) -> bytes:
+    frames = []
+    for box in boxes:
+        frame = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+        ImageDraw.Draw(frame).rectangle(box, fill=(200, 0, 0, 255))
+        frames.append(frame)
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, format="WEBP", lossless=True, save_all=True, append_images=frames[1:], duration=50
+    )
+    return buffer.getvalue()
+
+
+def test_repeated_and_faded_frames_are_left_out() -> None:
+    full, moved, faded = (5, 5, 30, 30), (8, 5, 33, 30), (5, 5, 9, 9)
+    content = animation(full, moved, full, faded, (2, 5, 27, 30))
+    assert len(list(decode("1.webp", content, 64))) == 5
+    assert distinct_frames("1.webp", content, 64) == [0, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("1.svg", b"<svg"),
+        ("1.svg", b"\xff\xfe"),
+        ("1.png", b"\x89PNG\r\n\x1a\n broken"),
+        ("1.gif", b""),
+    ],
+)
+def test_a_broken_file_says_so(name: str, content: bytes) -> None:
+    with pytest.raises(UnreadablePictureError):
+        list(decode(name, content, 64))

@@ -1,0 +1,61 @@
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.errors import PipelineError
+from stages.outputs import save_array, save_json, whole
+from tests.conftest import ROOT
+
+
+def test_an_output_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "numbers.json"
+    save_json(output, [1])
+    with pytest.raises(KeyError), whole(output) as temporary:
+        temporary.write_text("[2")
+        raise KeyError
+    assert output.read_text() == "[\n  1\n]\n"
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    for name in ("first", "second"):
+        with whole(output) as temporary:
+            temporary.mkdir()
+            (temporary / name).touch()
+    assert [path.name for path in output.iterdir()] == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "cannot be written")]
+)
+def test_a_full_or_closed_disk_is_one_sentence(tmp_path: Path, code: int, words: str) -> None:
+    with pytest.raises(PipelineError, match=words), whole(tmp_path / "x") as temporary:
+        temporary.write_text("half")
+        raise OSError(code, "no")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_really_fills_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """The kernel itself stops the write after 100 kB."""
+    program = (
+        "import resource, signal, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import numpy as np; from pathlib import Path; from stages.outputs import save_array\n"
+        "from stages.errors import PipelineError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: save_array(Path(sys.argv[2]), np.zeros(10**6))\n"
+        "except PipelineError as fault: print(fault.message)\n"
+    )
+    output = tmp_path / "big.npy"
+    save_array(output, np.arange(3))
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(ROOT), str(output)], capture_output=True, text=True
+    )
+    assert "the disk is full" in result.stdout, result.stderr
+    assert np.load(output).tolist() == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == [output]

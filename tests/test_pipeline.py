@@ -1,0 +1,276 @@
+"""The real DVC graph on the real pictures, with tiny networks, in a temporary repository.
+
+One repository lives through the whole module; the tests stand in the order of its life.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import ROOT, commit, make_repository, run, set_params
+
+GANS = ("dcgan819", "dcgan14000", "aegan")
+STAGES = [
+    "download",
+    "prepare_pokemon819",
+    "prepare_pokemon14000",
+    "augment",
+    *(f"train_{gan}" for gan in GANS),
+    *(f"evaluate_{gan}" for gan in GANS),
+    "report",
+]
+# They carry values and errors, or tell people and MLflow what happens; no result depends on them.
+NO_DEPENDENCIES = {
+    "stages/__init__.py",
+    "stages/errors.py",
+    "stages/outputs.py",
+    "stages/params.py",
+    "stages/progress.py",
+    "stages/provenance.py",
+    "stages/tracking.py",
+}
+# Facts of one run: machine, time, commit. They differ each time, and so does the page with them.
+FACTS = {"reports/index.html"} | {f"reports/{gan}/run.json" for gan in GANS}
+
+# Python imports this by itself: each stage notes at its end which of our modules it has used.
+SPY = """
+import atexit, json, os, pathlib, sys
+def note():
+    stage, here = os.environ.get("DVC_STAGE"), pathlib.Path.cwd()
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    ours = sorted({pathlib.Path(f).relative_to(here).as_posix() for f in files
+                   if f and pathlib.Path(f).is_relative_to(here / "stages")})
+    if stage and ours:
+        pathlib.Path(os.environ["SPY"], stage).write_text(json.dumps(ours))
+atexit.register(note)
+"""
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def locked(repository: Path) -> dict[str, str]:
+    """Output → md5, for every output that must not differ from run to run."""
+    lock = yaml.safe_load((repository / "dvc.lock").read_text())
+    return {
+        out["path"]: out["md5"]
+        for stage in lock["stages"].values()
+        for out in stage["outs"]
+        if out["path"] not in FACTS
+    }
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture(scope="module")
+def modules(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The first `dvc repro`, spied upon: stage → files below stages/ that it imported."""
+    spy = tmp_path_factory.mktemp("spy")
+    (spy / "sitecustomize.py").write_text(SPY)
+    result = run("dvc", "repro", cwd=repository, PYTHONPATH=str(spy), SPY=str(spy))
+    assert sorted(ran(result.stdout)) == sorted(STAGES)
+    commit(repository, "ran")
+    return {stage: set(json.loads((spy / stage).read_text())) for stage in STAGES}
+
+
+def test_everything_is_there(repository: Path, modules: object) -> None:
+    sets = {"pokemon819": 40, "pokemon14000": 72, "pokemon2457": 120}
+    for name, count in sets.items():
+        assert np.load(repository / f"data/{name}.npy").shape == (count, 32, 32, 3)
+    for gan in GANS:
+        history = pd.read_csv(repository / f"reports/{gan}/history.csv")
+        assert history["epoch"].iloc[-1] == 1
+        assert history["step"].is_monotonic_increasing
+        assert np.isfinite(history.to_numpy()).all()
+        scores = json.loads((repository / f"reports/{gan}/scores.json").read_text())
+        assert scores["pictures"] == 8
+        assert scores["fd_effnet_lite0"] > 0
+    grids = {path.name for path in (repository / "reports/grids").iterdir()}
+    assert grids == {"true.png"} | {f"{g}{s}.png" for g in GANS for s in ("", "_progress")}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_imports_is_what_it_declares(stage: str, modules: dict[str, set[str]]) -> None:
+    declared = set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"])
+    code = {name for name in declared if name.endswith(".py")}
+    exempt = NO_DEPENDENCIES | {name for name in modules[stage] if name.endswith("__init__.py")}
+    if stage.startswith("train"):
+        exempt.add("stages/pictures/grids.py")  # only for the pictures that MLflow is shown
+    assert modules[stage] - exempt <= code
+    others = {"stages/sources/folder.py", "stages/sources/git.py", "stages/sources/kaggle.py"}
+    assert code <= modules[stage] | (others if stage == "download" else set())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_reads_is_what_it_declares(stage: str) -> None:
+    """Parameters: the call of read_params. Files: the paths on the command line."""
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]
+    words = declared["cmd"].split()
+    assert words[:2] == ["python", "-m"]
+    script = Path(words[2].replace(".", "/") + ".py")
+    (call,) = [
+        node
+        for node in ast.walk(ast.parse((ROOT / script).read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "read_params"
+    ]
+    read = {a.value if isinstance(a, ast.Constant) else words[3] for a in call.args}
+    assert read == set(declared.get("params", []))
+
+    named = {word for word in words[3:] if "/" in word}
+    outs = {out if isinstance(out, str) else next(iter(out)) for out in declared["outs"]}
+    data = {dep for dep in declared["deps"] if not dep.startswith("stages/")}
+    for path in outs | data:
+        assert any(path == word or path.startswith(f"{word}/") for word in named), path
+    for word in named:
+        assert any(path == word or path.startswith(f"{word}/") for path in outs | data), word
+    assert script.as_posix() in declared["deps"]
+    assert declared["desc"]
+
+
+def test_a_second_run_runs_nothing(repository: Path, modules: object) -> None:
+    assert ran(run("dvc", "repro", cwd=repository).stdout) == []
+    assert "up to date" in run("dvc", "status", cwd=repository).stdout
+
+
+def test_the_runs_are_in_mlflow(
+    repository: Path, modules: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is where `mlflow ui`, started in the root without flags, looks for it."""
+    import mlflow
+
+    monkeypatch.chdir(repository)
+    client = mlflow.MlflowClient("sqlite:///mlflow.db")
+    experiment = client.get_experiment_by_name("pokegan")
+    assert experiment.artifact_location == (repository / "mlartifacts").as_uri()
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert sorted(runs) == sorted(STAGES)
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    trained = runs["train_aegan"]
+    assert trained.data.params["aegan.latent_dim"] == "8"
+    assert trained.data.params["lr"] == "0.0002"
+    assert len(client.get_metric_history(trained.info.run_id, "generator_loss")) == 2
+    head = run("git", "rev-list", "--max-parents=0", "HEAD", cwd=repository).stdout.strip()
+    assert trained.data.tags["git_commit"] == head
+    pictures = [a.path for a in client.list_artifacts(trained.info.run_id, "images")]
+    assert len([path for path in pictures if path.endswith(".png")]) == 2
+    assert "fd_effnet_lite0" in runs["evaluate_aegan"].data.metrics
+
+
+def test_every_stage_gives_the_same_bytes_again(repository: Path, modules: object) -> None:
+    first = locked(repository)
+    result = run("dvc", "repro", "--force", "--no-run-cache", cwd=repository)
+    assert sorted(ran(result.stdout)) == sorted(STAGES)
+    assert locked(repository) == first
+    run("git", "checkout", "-q", ".", cwd=repository)
+    run("dvc", "checkout", "-q", cwd=repository)
+
+
+def test_a_report_is_the_same_bytes_again(repository: Path, modules: object) -> None:
+    page = (repository / "reports/index.html").read_bytes()
+    run("dvc", "repro", "--force", "--no-run-cache", "-s", "report", cwd=repository)
+    assert (repository / "reports/index.html").read_bytes() == page
+
+
+def downstream(*gans: str) -> set[str]:
+    return {f"{verb}_{gan}" for verb in ("train", "evaluate") for gan in gans} | {"report"}
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        ("lr=0.0001", downstream(*GANS)),
+        ("lr=0.00001", downstream(*GANS)),
+        ("aegan.lr=0.001", downstream("aegan")),
+        ("dcgan819.batch_size=10", downstream("dcgan819")),
+        ("augment.contrast=0.3", {"augment", *downstream("dcgan819")}),
+        ("evaluate.pictures=9", {*(f"evaluate_{gan}" for gan in GANS), "report"}),
+    ],
+)
+def test_an_experiment_reruns_what_is_affected_and_nothing_else(
+    repository: Path, modules: object, change: str, stages: set[str]
+) -> None:
+    result = run("dvc", "exp", "run", "-S", change, cwd=repository)
+    assert set(ran(result.stdout)) == stages
+    run("git", "checkout", "-q", ".", cwd=repository)
+    run("dvc", "checkout", "-q", cwd=repository)
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("stages/tracking.py", set()),
+        ("stages/progress.py", set()),
+        ("stages/pictures/charts.py", {"report"}),
+        ("stages/scoring/distances.py", {*(f"evaluate_{gan}" for gan in GANS), "report"}),
+        ("stages/gan/aegan.py", downstream("aegan")),
+    ],
+)
+def test_a_change_of_code_reaches_only_what_depends_on_it(
+    repository: Path, modules: object, file: str, stages: set[str]
+) -> None:
+    with (repository / file).open("a") as code:
+        code.write("# a remark\n")
+    pipeline = yaml.safe_load((repository / "dvc.yaml").read_text())["stages"]
+    status = json.loads(run("dvc", "status", "--json", cwd=repository).stdout)
+    touched = {s for s, changes in status.items() if file in json.dumps(changes)}
+    assert touched == {s for s in stages if file in pipeline[s]["deps"]}
+    planned = re.findall(
+        r"[Rr]unning stage '(\w+)'", run("dvc", "repro", "--dry", cwd=repository).stdout
+    )
+    assert set(planned) <= stages
+    assert touched <= set(planned)
+    run("git", "checkout", "-q", ".", cwd=repository)
+
+
+def fails(repository: Path, *command: str, **params: Any) -> str:
+    """Run COMMAND with PARAMS; it must fail, say one sentence, and lose nothing."""
+    before = locked(repository)
+    set_params(repository, params)
+    result = run(*command, cwd=repository, check=False)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr + result.stdout
+    (sentence,) = re.findall(r"^Error: .*$", result.stderr, flags=re.MULTILINE)
+    run("git", "checkout", "-q", "params.yaml", cwd=repository)
+    assert locked(repository) == before
+    run("dvc", "checkout", "-q", cwd=repository)
+    return str(sentence)
+
+
+def test_a_batch_larger_than_the_set_is_named(repository: Path, modules: object) -> None:
+    sentence = fails(repository, "dvc", "repro", "train_dcgan819", **{"dcgan819.batch_size": 121})
+    assert "dcgan819.batch_size is 121" in sentence
+    assert "data/pokemon2457.npy holds only 120 pictures" in sentence
+
+
+def test_a_bad_parameter_is_named(repository: Path, modules: object) -> None:
+    sentence = fails(repository, "dvc", "repro", "train_aegan", **{"aegan.betas": [0.5, 2]})
+    assert "params.yaml: aegan.betas.1 is 2" in sentence
+
+
+def test_a_stage_out_of_order_is_named(tmp_path: Path) -> None:
+    fresh = make_repository(tmp_path)
+    for module, arguments, missing in (
+        ("prepare", "pokemon819 data/raw/pictures.zip a b c", "data/raw/pictures.zip"),
+        ("augment", "data/pokemon819.npy b c", "data/pokemon819.npy"),
+        ("train", "aegan data/pokemon14000.npy b c", "data/pokemon14000.npy"),
+        ("evaluate", "aegan data/pokemon14000.npy b c", "data/pokemon14000.npy"),
+        ("report", "a.html b reports/aegan --reals data/pokemon819.npy", "reports/aegan/run.json"),
+    ):
+        result = run("python", "-m", f"stages.{module}", *arguments.split(), cwd=fresh, check=False)
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+        (sentence,) = re.findall(r"^Error: .*$", result.stderr, flags=re.MULTILINE)
+        assert f"{missing} is missing; run `dvc repro`" in sentence

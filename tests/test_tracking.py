@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from stages.params import read_params
+from stages.tracking import tracked
+from tests.conftest import ROOT
+
+
+def runs(folder: Path) -> list[mlflow.entities.Run]:
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pokegan")
+    return client.search_runs([experiment.experiment_id])
+
+
+def test_a_run_holds_params_metrics_and_pictures(workspace: Path) -> None:
+    with tracked("augment", read_params("seed", "augment")) as run:
+        run.metrics({"pictures": 3.0})
+        run.picture("sheet", np.zeros((4, 4, 3), np.uint8))
+    (found,) = runs(workspace)
+    assert found.info.run_name == "augment"
+    assert found.info.status == "FINISHED"
+    assert found.data.params["augment.contrast"] == "0.2"
+    assert found.data.metrics == {"pictures": 3.0}
+    assert found.data.tags["dvc.stage"] == "augment"
+    assert list(workspace.glob("mlartifacts/**/sheet.png"))
+
+
+def test_a_run_is_anchored_at_the_root_and_named_after_the_experiment(
+    workspace: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In DVC's temporary workspaces the working directory is not the repository."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("DVC_ROOT", str(home))
+    monkeypatch.setenv("DVC_EXP_NAME", "humid-tors")
+    with tracked("augment", read_params("seed")) as run:
+        run.picture("sheet", np.zeros((4, 4, 3), np.uint8))
+    (found,) = runs(home)
+    assert found.info.run_name == "augment · humid-tors"
+    assert list(home.glob("mlartifacts/**/sheet.png"))
+    assert not (workspace / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_the_status_is_true(workspace: Path, fault: type[BaseException], status: str) -> None:
+    with pytest.raises(fault), tracked("augment", read_params("seed")):
+        raise fault
+    assert runs(workspace)[0].info.status == status
+
+
+def test_a_terminated_stage_is_killed_in_the_store_too(workspace: Path) -> None:
+    program = (
+        "import time; from stages.params import read_params; from stages.tracking import tracked\n"
+        "with tracked('augment', read_params('seed')): print('ready', flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, cwd=workspace
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGTERM
+    assert runs(workspace)[0].info.status == "KILLED"
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db"])
+def test_without_a_store_the_stage_goes_on(
+    workspace: Path, uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    started = time.monotonic()
+    with tracked("augment", read_params("seed")) as run:
+        run.metrics({"pictures": 3.0})
+        survived = True
+    assert survived
+    assert time.monotonic() - started < 60
+    assert capsys.readouterr().err.count("Warning: MLflow logs nothing more of this run") == 1
