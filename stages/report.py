@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "report.html.j2"
 COLUMNS = 8
+FOLLOWED = 4
 MEASURES = {
     "discriminator_loss": "loss of the discriminator",
     "generator_loss": "loss of the generator",
@@ -55,9 +56,10 @@ def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> N
                 network["samples"] = embed(
                     folder / f"{network['name']}.png", grid(samples[-1], COLUMNS)
                 )
+                over_time = samples[:, :FOLLOWED].swapaxes(0, 1)
                 network["progress"] = embed(
                     folder / f"{network['name']}_progress.png",
-                    grid(samples[:, :COLUMNS].reshape(-1, *samples.shape[2:]), COLUMNS),
+                    grid(over_time.reshape(-1, *samples.shape[2:]), columns=len(samples)),
                 )
             shown = embed(folder / "true.png", grid(evenly_spaced(true_pictures, 64), COLUMNS))
         environment = Environment(

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -34,22 +34,21 @@ class Run:
     """One run in MLflow, or none if the store cannot be had; then every call does nothing."""
 
     def __init__(self) -> None:
+        self._begun = False
         self._alive = True
 
-    def _guarded(self, action: Callable[[], Any]) -> Any:
-        if not self._alive:
-            return None
-        try:
-            return action()
-        except Exception as fault:  # any fault of the guest must leave the stage alone
-            self._alive = False
-            lines = str(fault).strip().splitlines() or [type(fault).__name__]
-            click.echo(
-                f"Warning: MLflow logs nothing more of this run ({lines[0]}); "
-                "the stage goes on and its own files hold everything.",
-                err=True,
-            )
-            return None
+    def _guarded(self, action: Callable[[], None]) -> None:
+        if self._alive:
+            try:
+                action()
+            except Exception as fault:  # any fault of the guest must leave the stage alone
+                self._alive = False
+                lines = str(fault).strip().splitlines() or [type(fault).__name__]
+                click.echo(
+                    f"Warning: MLflow logs nothing more of this run ({lines[0]}); "
+                    "the stage goes on and its own files hold everything.",
+                    err=True,
+                )
 
     def begin(self, stage: str, params: Mapping[str, Any]) -> None:
         """Open the run: its name says the stage and, under `dvc exp run`, the experiment."""
@@ -70,19 +69,18 @@ class Run:
                     **{name: str(value) for name, value in provenance().items()},
                 },
             )
+            self._begun = True
             mlflow.log_params(dict(params))
 
         self._guarded(action)
 
     def end(self, status: str) -> None:
-        """Close the run with STATUS FINISHED, FAILED or KILLED."""
-
-        def action() -> None:
+        """Close the run with STATUS FINISHED, FAILED or KILLED; after a fault too, if it can be."""
+        if self._begun:
             import mlflow
 
-            mlflow.end_run(status)
-
-        self._guarded(action)
+            with suppress(Exception):
+                mlflow.end_run(status)
 
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Tags: facts of the machine and of the data, which are no parameters."""

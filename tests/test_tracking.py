@@ -50,6 +50,16 @@ def test_a_run_is_anchored_at_the_root_and_named_after_the_experiment(
     assert not (workspace / "mlflow.db").exists()
 
 
+def test_a_run_that_lost_a_picture_is_still_closed(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tracked("augment", read_params("seed")) as run:
+        run.picture("sheet", np.zeros((4, 4, 99), np.uint8))
+        run.metrics({"pictures": 3.0})
+    assert runs(workspace)[0].info.status == "FINISHED"
+    assert capsys.readouterr().err.count("Warning: MLflow") == 1
+
+
 @pytest.mark.parametrize(
     ("fault", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
 )

@@ -70,13 +70,16 @@ def read_tarball(tarball: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
         ) from fault
 
 
-def read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Names (relative, with forward slashes) and contents of every picture below FOLDER.
+def read_folder(folder: Path, meant_by: str) -> Iterator[tuple[str, bytes]]:
+    """Names (``pictures/path``) and contents of every picture below FOLDER.
+
+    MEANT_BY is the parameter that named it, for the message.
 
     Raises:
-        PipelineError: a link leaves the folder.
+        PipelineError: there is no picture, or a link leaves the folder.
     """
     inside = folder.resolve()
+    found = False
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
@@ -87,7 +90,13 @@ def read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
             raise PipelineError(
                 f"{path} is a link that leaves {folder}; copy the file there or remove the link."
             )
-        yield name, path.read_bytes()
+        found = True
+        yield f"pictures/{name}", path.read_bytes()
+    if not found:
+        raise PipelineError(
+            f"{meant_by} holds no picture ({', '.join(sorted(s[1:] for s in SUFFIXES))}); "
+            "correct it."
+        )
 
 
 def write_archive(archive: Path, files: Iterable[tuple[str, bytes]]) -> int:

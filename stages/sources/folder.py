@@ -25,12 +25,4 @@ def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
     path = Path(folder).expanduser()
     if not path.is_dir():
         raise PipelineError(f"download.folder: {folder} is no folder; correct the path.")
-    found = False
-    for name, content in read_folder(path):
-        found = True
-        yield f"pictures/{name}", content
-    if not found:
-        raise PipelineError(
-            f"download.folder: {folder} holds no picture (svg, gif, png, jpg, webp, bmp); "
-            "correct the path."
-        )
+    yield from read_folder(path, f"download.folder: {folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,46 +21,36 @@ def read_repository(source: GitFolder, scratch: Path) -> Iterator[tuple[str, byt
         PipelineError: the repository, the commit or the path cannot be had.
     """
     clone = scratch / "clone"
-    _git("init", "--quiet", str(clone), source=source)
-    _git("-C", str(clone), "remote", "add", "origin", "--", source.repository, source=source)
-    _git(
-        "-C",
-        str(clone),
-        "sparse-checkout",
-        "set",
-        "--no-cone",
-        f"/{source.path.strip('/')}/",
-        source=source,
-    )
-    _git(
-        "-C",
-        str(clone),
-        "fetch",
-        "--quiet",
-        "--depth=1",
-        "--filter=blob:none",
-        "origin",
-        source.commit,
-        source=source,
-    )
-    _git("-C", str(clone), "checkout", "--quiet", "FETCH_HEAD", source=source)
-    folder = clone / source.path
+    clone.mkdir()
+    below = source.path.strip("./")
+    for command in (
+        ["init", "--quiet"],
+        ["remote", "add", "--", "origin", source.repository],
+        ["sparse-checkout", "set", "--no-cone", f"/{below}/" if below else "/*"],
+        ["fetch", "--quiet", "--depth=1", "--filter=blob:none", "origin", source.commit],
+        ["checkout", "--quiet", "FETCH_HEAD"],
+    ):
+        _git(command, clone, source)
+    folder = clone / below
     if not folder.is_dir():
         raise PipelineError(
             f"download.git.path: {source.path} is no folder in {source.repository} at "
             f"{source.commit[:12]}; correct the path."
         )
-    found = False
-    for name, content in read_folder(folder):
-        found = True
-        yield f"pictures/{name}", content
-    if not found:
-        raise PipelineError(f"download.git.path: {source.path} holds no picture; correct the path.")
+    yield from read_folder(folder, f"download.git.path: {source.path}")
 
 
-def _git(*arguments: str, source: GitFolder) -> None:
+def _git(arguments: list[str], clone: Path, source: GitFolder) -> None:
     try:
-        command = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+        command = subprocess.run(
+            ["git", *arguments],
+            cwd=clone,
+            capture_output=True,
+            text=True,
+            check=False,
+            # A repository that wants a password is a fault to tell, not a prompt to wait at.
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+        )
     except FileNotFoundError as fault:
         raise PipelineError("There is no git client; install git.") from fault
     if command.returncode != 0:

@@ -31,9 +31,4 @@ def read_dataset(source: KaggleDataset) -> Iterator[tuple[str, bytes]]:
             f"{handle} could not be fetched from Kaggle ({lines[0]}); check download.kaggle in "
             "params.yaml, the network and your Kaggle token."
         ) from fault
-    found = False
-    for name, content in read_folder(folder):
-        found = True
-        yield f"pictures/{name}", content
-    if not found:
-        raise PipelineError(f"{handle} holds no picture; name another in download.kaggle.dataset.")
+    yield from read_folder(folder, f"download.kaggle: {handle}")

@@ -41,7 +41,7 @@ def test_folder(stage: Stage, workspace: Path, pictures: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "word"), [(None, "names none"), ("/not/there", "is no folder"), ("empty", "no picture")]
+    ("folder", "word"), [(None, "names none"), ("/not/there", "is no folder"), ("empty", "holds no picture")]
 )  # fmt: skip
 def test_folder_faults(stage: Stage, workspace: Path, folder: str | None, word: str) -> None:
     (workspace / "empty").mkdir()
@@ -85,6 +85,18 @@ def test_git_takes_the_pinned_commit_and_path_alone(
     result = stage("download", "raw/pictures.zip")
     assert result.exit_code == 0, result.output
     assert contents() == ["pictures/1.png"]
+
+
+@pytest.mark.parametrize("path", ["", "."])
+def test_git_takes_a_whole_repository(
+    stage: Stage, workspace: Path, repository: tuple[Path, str], path: str
+) -> None:
+    folder, first = repository
+    source = {"repository": folder.as_uri(), "commit": first, "path": path}
+    set_params(workspace, {"download.source": "git", "download.git": source})
+    result = stage("download", "raw/pictures.zip")
+    assert result.exit_code == 0, result.output
+    assert contents() == ["pictures/data/pokemon/1.png", "pictures/elsewhere/2.png"]
 
 
 @pytest.mark.parametrize(
