@@ -67,10 +67,18 @@ def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray 
     if box is None:
         return None
     width, height = box[2] - box[0], box[3] - box[1]
-    side = ceil(max(width, height) / (1 - 2 * margin))
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(flat.crop(box), ((side - width) // 2, (side - height) // 2))
-    pixels = np.asarray(square.resize((resolution, resolution), Image.Resampling.BICUBIC))
+    side = max(width, height) / (1 - 2 * margin)
+    # White enough around the creature for the square, whose edges fall between pixels.
+    around = ceil(side)
+    canvas = Image.new("RGB", (width + 2 * around, height + 2 * around), "white")
+    canvas.paste(flat.crop(box), (around, around))
+    left, top = around + (width - side) / 2, around + (height - side) / 2
+    square = canvas.resize(
+        (resolution, resolution),
+        Image.Resampling.BICUBIC,
+        box=(left, top, left + side, top + side),
+    )
+    pixels = np.asarray(square)
     if (pixels.min(axis=2) < 255 - FAINT).mean() < BLANK:
         return None
     return pixels

@@ -35,6 +35,20 @@ def test_a_drawing_is_cropped_centred_and_undistorted() -> None:
     assert (pixels[0] == 255).all()
 
 
+@pytest.mark.parametrize("size", [(10, 7), (21, 30), (33, 33), (3, 11)])
+def test_the_margin_is_the_same_on_both_sides_of_tiny_creatures(size: tuple[int, int]) -> None:
+    """Enlarged from so few pixels, the margin falls between them."""
+    image = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
+    ImageDraw.Draw(image).rectangle((4, 9, 3 + size[0], 8 + size[1]), fill=(200, 0, 0, 255))
+    pixels = to_square(image, 64, margin=0.125)
+    assert pixels is not None
+    assert np.array_equal(pixels, pixels[:, ::-1])
+    assert np.array_equal(pixels, pixels[::-1])
+    columns, rows = (np.flatnonzero(red(pixels).any(axis=axis)) for axis in (0, 1))
+    longer = columns if size[0] >= size[1] else rows
+    assert abs(longer[0] - 8) <= 1
+
+
 def test_reduction_is_antialiased() -> None:
     """A fine chequerboard becomes grey, not a pattern of its own."""
     board = np.indices((512, 512)).sum(axis=0) % 2 * 255
