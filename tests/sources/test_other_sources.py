@@ -40,6 +40,16 @@ def test_folder(stage: Stage, workspace: Path, pictures: Path) -> None:
     assert [path.name for path in Path("raw").iterdir()] == ["pictures.zip"]
 
 
+def test_a_relative_folder_is_meant_from_the_root(
+    stage: Stage, workspace: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In DVC's temporary workspaces the working directory is not the repository."""
+    monkeypatch.setenv("DVC_ROOT", str(pictures.parent))
+    set_params(workspace, {"download.source": "folder", "download.folder": pictures.name})
+    assert stage("download", "raw/pictures.zip").exit_code == 0
+    assert len(contents()) == 2
+
+
 @pytest.mark.parametrize(
     ("folder", "word"), [(None, "names none"), ("/not/there", "is no folder"), ("empty", "holds no picture")]
 )  # fmt: skip
