@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     import torch
 
 
+DECISIVE = ("stages", "dvc.yaml", "params.yaml", "requirements.lock")
+
+
 def root() -> Path:
     """The repository's root, also from one of DVC's temporary workspaces."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
 def provenance() -> dict[str, str | bool]:
-    """The commit that is checked out, whether the tree differs from it, and versions."""
+    """The commit that is checked out, whether code or params differ from it, and versions."""
     facts: dict[str, str | bool] = {
         "git_commit": _git("rev-parse", "HEAD") or "none",
-        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        # Not the whole tree: DVC itself has changed dvc.lock and reports/ by now.
+        "git_dirty": bool(_git("status", "--porcelain", "--", *DECISIVE)),
         "python": platform.python_version(),
     }
     for package in ("torch", "torchvision", "numpy", "dvc", "mlflow"):

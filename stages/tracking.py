@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from stages.params import Params
 
 EXPERIMENT = "pokegan"
+# The UI opens on the pages for training, not on those for language models.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class Run:
@@ -160,12 +162,12 @@ def _open_store(mlflow: Any) -> None:
     if "MLFLOW_TRACKING_URI" in os.environ:
         mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT)
+            mlflow.create_experiment(EXPERIMENT, tags=KIND)
     else:
         mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
         lock = home / ".work" / "mlflow.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock, timeout=120):
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-                mlflow.create_experiment(EXPERIMENT, (home / "mlartifacts").as_uri())
+                mlflow.create_experiment(EXPERIMENT, (home / "mlartifacts").as_uri(), KIND)
     mlflow.set_experiment(EXPERIMENT)
