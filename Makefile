@@ -15,8 +15,8 @@ env: .venv/installed  ## make the virtual environment .venv with exactly what re
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@echo "Installing the environment (some 6 GB, minutes) …"
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@echo "Installing the environment (some 7 GB, minutes) …"
 	@.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	@touch $@
 

@@ -29,11 +29,17 @@ def whole(output: Path) -> Iterator[Path]:
         PipelineError: the disk is full or the place cannot be written.
     """
     temporary = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    former = output.with_name(f".{output.name}.{os.getpid()}.former.partial")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if output.is_dir() and not temporary.is_dir():
+            raise PipelineError(
+                f"{output} is a folder, but a file is to be written there; "
+                "correct the path, nothing was changed."
+            )
         if output.is_dir():
-            shutil.rmtree(output)
+            output.replace(former)
         temporary.replace(output)
     except OSError as fault:
         if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -47,10 +53,11 @@ def whole(output: Path) -> Iterator[Path]:
             ) from fault
         raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        for remains in (temporary, former):
+            if remains.is_dir():
+                shutil.rmtree(remains)
+            else:
+                remains.unlink(missing_ok=True)
 
 
 def save_array(output: Path, array: np.ndarray) -> None:

