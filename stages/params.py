@@ -7,9 +7,16 @@ use, the same ones that dvc.yaml lists for them; others are not visible to them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -92,15 +99,33 @@ class Augment(Section):
     keep_white: bool
 
 
+Normalization = Literal["batch", "instance", "layer", "none"]
+Head = Literal["convolution", "dense"]
+Dropout = Annotated[Number, Field(ge=0, lt=1)]
+
+
 class Network(Section):
-    """A DCGAN, and what every network has."""
+    """A GAN of one generator and one discriminator, and what every network has."""
 
     epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
+    optimizer: Literal["adam", "rmsprop"]
     lr: Positive | None
+    lr_generator: Positive | None
+    lr_discriminator: Positive | None
     betas: Annotated[list[Beta], Field(min_length=2, max_length=2)]
+    weight_decay: Annotated[Number, Field(ge=0)]
+    ema: Beta
+    architecture: Literal["convolution", "mlp"]
     latent_dim: Count
     width: Count
+    upsampling: Literal["transposed", "nearest", "bilinear"]
+    head_generator: Head
+    head_discriminator: Head
+    normalization_generator: Normalization
+    normalization_discriminator: Normalization
+    dropout_generator: Dropout
+    dropout_discriminator: Dropout
     spectral_norm: bool
     real_label: Share
     fake_label: Share
@@ -108,11 +133,33 @@ class Network(Section):
     swapped_labels: Share
     snapshots: Count
 
+    @model_validator(mode="after")
+    def _dense_layers_have_no_maps(self) -> Self:
+        if self.architecture == "mlp":
+            for key, value in self:
+                if key.startswith("normalization") and value == "instance":
+                    raise ValueError(
+                        f"{key} is 'instance', but the dense layers of architecture mlp have no "
+                        "maps to take it over; choose batch, layer or none"
+                    )
+        return self
+
+    def learning_rates(self, shared: float) -> tuple[float, float]:
+        """Of the generator and of the discriminator: the nearest one that is not null.
+
+        SHARED is the top-level lr.
+        """
+        own = shared if self.lr is None else self.lr
+        return (
+            own if self.lr_generator is None else self.lr_generator,
+            own if self.lr_discriminator is None else self.lr_discriminator,
+        )
+
 
 class Aegan(Network):
     """An autoencoding GAN."""
 
-    weight_decay: Annotated[Number, Field(ge=0)]
+    normalization_encoder: Normalization
     picture_reconstruction: Annotated[Number, Field(ge=0)]
     latent_reconstruction: Annotated[Number, Field(ge=0)]
     picture_adversarial: Annotated[Number, Field(ge=0)]
@@ -207,6 +254,8 @@ def _sentence(fault: ValidationError) -> str:
             return f"{key} is not a known key; remove it or correct its spelling{more}."
         case "missing":
             return f"{key} is missing; add it (git diff shows what was removed){more}."
+        case "value_error":
+            return f"{key}.{error['msg'].removeprefix('Value error, ')}{more}."
         case _:
             demand = error["msg"].removeprefix("Input ").replace("should", "must")
             return f"{key} is {error['input']!r}, but it {demand}{more}."

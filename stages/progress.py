@@ -21,12 +21,18 @@ class TrainingProgress:
     Reading a loss waits for the device, so the bar does so at most once a second.
     """
 
-    def __init__(self, name: str, schedule: Schedule) -> None:
+    def __init__(self, name: str, schedule: Schedule, step: int = 0, seconds: float = 0.0) -> None:
+        """A training that has come to STEP in SECONDS before."""
         self._name = name
         self._schedule = schedule
+        self._begun_at, self._seconds_before = step, seconds
         self._started = self._refreshed = time.monotonic()
         self._bar = tqdm(
-            total=schedule.steps, desc=name, unit="step", disable=not sys.stderr.isatty()
+            total=schedule.steps,
+            initial=step,
+            desc=name,
+            unit="step",
+            disable=not sys.stderr.isatty(),
         )
 
     def __enter__(self) -> TrainingProgress:
@@ -42,12 +48,12 @@ class TrainingProgress:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self._started
+        """Of training, those before an interruption among them."""
+        return self._seconds_before + time.monotonic() - self._started
 
-    def pictures_per_second(self, step: int) -> float:
-        """Mean speed since the start."""
-        return step * self._schedule.batch_size / max(self.seconds, 1e-9)
+    def say(self, sentence: str) -> None:
+        """Write SENTENCE beside the bar."""
+        self._bar.write(sentence, file=sys.stderr)
 
     def step(self, moment: Moment) -> None:
         """Show MOMENT, the newest step."""
@@ -62,7 +68,7 @@ class TrainingProgress:
 
     def _line(self, moment: Moment, losses: Mapping[str, SupportsFloat]) -> str:
         steps = self._schedule.steps
-        left = self.seconds / moment.step * (steps - moment.step) / 60
+        left = (steps - moment.step) / self._steps_per_second(moment.step) / 60
         figures = self._figures(moment, losses)
         return f"{self._name}: step {moment.step}/{steps}, {figures}, {left:.1f} min left"
 
@@ -72,5 +78,9 @@ class TrainingProgress:
             for name, value in losses.items()
             if name.endswith("loss")
         )
-        speed = self.pictures_per_second(moment.step)
+        speed = self._steps_per_second(moment.step) * self._schedule.batch_size
         return f"epoch {moment.epoch:.2f}, {shown}, {speed:.0f} pictures/s"
+
+    def _steps_per_second(self, step: int) -> float:
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        return max(step - self._begun_at, 1) / elapsed

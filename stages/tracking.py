@@ -38,6 +38,8 @@ class Run:
     def __init__(self) -> None:
         self._begun = False
         self._alive = True
+        self._told = 0
+        self.id: str | None = None
 
     def _guarded(self, action: Callable[[], None]) -> None:
         if self._alive:
@@ -52,8 +54,11 @@ class Run:
                     err=True,
                 )
 
-    def begin(self, stage: str, params: Mapping[str, Any]) -> None:
-        """Open the run: its name says the stage and, under `dvc exp run`, the experiment."""
+    def begin(self, stage: str, params: Mapping[str, Any], resume: str | None = None) -> None:
+        """Open the run: its name says the stage and, under `dvc exp run`, the experiment.
+
+        RESUME is the id of a run that is gone on with, if the store still has it.
+        """
 
         def action() -> None:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -62,8 +67,10 @@ class Run:
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
             _open_store(mlflow)
+            if resume and self._went_on(mlflow, resume):
+                return
             experiment = os.environ.get("DVC_EXP_NAME")
-            mlflow.start_run(
+            run = mlflow.start_run(
                 run_name=f"{stage} · {experiment}" if experiment else stage,
                 tags={
                     "dvc.stage": stage,
@@ -71,10 +78,22 @@ class Run:
                     **{name: str(value) for name, value in provenance().items()},
                 },
             )
-            self._begun = True
+            self._begun, self.id = True, run.info.run_id
             mlflow.log_params(dict(params))
 
         self._guarded(action)
+
+    def _went_on(self, mlflow: Any, run_id: str) -> bool:
+        """Open the run RUN_ID again; False if the store has it no more, or has it deleted."""
+        try:
+            mlflow.start_run(run_id=run_id)
+            points = mlflow.MlflowClient().get_metric_history(run_id, "epoch")
+        except mlflow.MlflowException:
+            return False
+        # A killed process may have told more than its last state knows; once is enough.
+        self._told = max((point.step for point in points), default=0)
+        self._begun, self.id = True, run_id
+        return True
 
     def end(self, status: str) -> None:
         """Close the run with STATUS FINISHED, FAILED or KILLED; after a fault too, if it can be."""
@@ -95,7 +114,9 @@ class Run:
         self._guarded(action)
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Metrics, all of them in one call."""
+        """Metrics, all of them in one call; steps that the run holds already are passed over."""
+        if step is not None and step <= self._told:
+            return
 
         def action() -> None:
             import mlflow
@@ -106,6 +127,8 @@ class Run:
 
     def picture(self, name: str, pixels: np.ndarray, step: int | None = None) -> None:
         """A picture (H, W, 3) uint8; with STEP it joins the image panel's slider."""
+        if step is not None and step <= self._told:
+            return
 
         def action() -> None:
             import mlflow
@@ -129,10 +152,13 @@ class Run:
 
 
 @contextmanager
-def tracked(stage: str, params: Params) -> Iterator[Run]:
-    """A run of STAGE in MLflow, with its visible PARAMS, closed with its true status."""
+def tracked(stage: str, params: Params, resume: str | None = None) -> Iterator[Run]:
+    """A run of STAGE in MLflow, with its visible PARAMS, closed with its true status.
+
+    RESUME is the id of the run that an interrupted stage goes on with.
+    """
     run = Run()
-    run.begin(stage, params.resolved())
+    run.begin(stage, params.resolved(), resume)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield run

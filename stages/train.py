@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stages.errors import PipelineError
+from stages.interruption import Interruption, leave
 from stages.outputs import save_json, whole
 from stages.params import Aegan as AeganParams
 from stages.params import read_params
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from stages.gan.training import Gan, Moment
+    from stages.checkpoint import Checkpoint
+    from stages.gan.randomness import Streams
+    from stages.gan.training import Gan, Moment, Training
     from stages.params import Network
     from stages.progress import TrainingProgress
+    from stages.story import Story
     from stages.tracking import Run
 
 COLUMNS = 8
@@ -30,79 +32,138 @@ COLUMNS = 8
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("story", type=click.Path(path_type=Path))
-def train(name: str, pictures: Path, model: Path, story: Path) -> None:
+@click.option(
+    "--save-every",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    metavar="MINUTES",
+    envvar="POKEGAN_SAVE_EVERY",
+    show_envvar=True,
+    help="How often the state is saved that a stopped training goes on from.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    envvar="POKEGAN_PROCESSES",
+    show_envvar=True,
+    help="How many processes on this machine share each batch: one a GPU.",
+)
+def train(
+    name: str, pictures: Path, model: Path, story: Path, save_every: float, processes: int
+) -> None:
     """Train the network NAME on PICTURES into the folder MODEL.
 
     The folder STORY gets what happened: history.csv (a row after each epoch and snapshot),
     samples.npz (the fixed latents, drawn at each snapshot) and run.json (machine, time).
+
+    Stopped by Ctrl-C, SIGTERM or a crash, the same command goes on where it stood.
     """
     params = read_params("seed", "lr", "precision", name)
     network: Network = getattr(params, name)
+    if network.batch_size % processes:
+        raise PipelineError(
+            f"{name}.batch_size is {network.batch_size}, which {processes} processes cannot share "
+            "evenly; change the one or the other."
+        )
 
     import numpy as np
     import torch
 
+    from stages.checkpoint import Checkpoint, fingerprint
     from stages.datasets import load_pictures
-    from stages.gan import training
     from stages.gan.device import be_exact, choose_device, choose_precision
     from stages.gan.networks import count_parameters
+    from stages.gan.processes import joined, launch, launched
     from stages.gan.randomness import Streams
+    from stages.gan.training import Schedule, Training
     from stages.gan.weights import save_networks
     from stages.progress import TrainingProgress
     from stages.provenance import machine, provenance
+    from stages.story import Story
     from stages.tracking import tracked
 
-    with tracked(f"train_{name}", params) as run:
-        data = load_pictures(pictures)
-        if len(data) < network.batch_size:
-            raise PipelineError(
-                f"{name}.batch_size is {network.batch_size}, but {pictures} holds only "
-                f"{len(data)} pictures; lower the one or enlarge the other."
-            )
+    data = load_pictures(pictures)
+    if len(data) < network.batch_size:
+        raise PipelineError(
+            f"{name}.batch_size is {network.batch_size}, but {pictures} holds only "
+            f"{len(data)} pictures; lower the one or enlarge the other."
+        )
+    if processes > 1 and not launched():
+        launch(processes, "stages.train")
+        return
+    with joined() as group:
         device = choose_device()
         precision = choose_precision(params.precision, device)
         be_exact(params.seed)
-        lr = params.lr if network.lr is None else network.lr
-        gan = build(network, lr, resolution=data.shape[1])
-        schedule = training.Schedule(
-            len(data), network.batch_size, network.epochs, network.snapshots
+        streams = Streams(params.seed)
+        gan = build(network, params.lr, data.shape[1], streams)
+        schedule = Schedule(len(data), network.batch_size, network.epochs, network.snapshots)
+        training = Training(
+            gan,
+            torch.from_numpy(np.array(data)),
+            schedule,
+            streams,
+            device,
+            precision,
+            network.ema,
+            group,
         )
-        sizes = {f"{part}_parameters": count_parameters(net) for part, net in gan.networks.items()}
-        facts = {**machine(device), "precision": precision, **sizes}
-        run.facts(facts)
+        computed = {"device": device.type, "precision": precision, "processes": group.count}
+        decisive = {**params.resolved(), **computed, "torch": torch.__version__}
+        if not group.writes:
+            group.from_first(None, training.load_state_dict)
+            follow(training)
+            return
 
-        moments = training.train(
-            gan, torch.from_numpy(np.array(data)), schedule, Streams(params.seed), device, precision
-        )
-        with TrainingProgress(name, schedule) as progress:
-            epochs, samples = watch(moments, story / "history.csv", progress, run)
+        checkpoint = Checkpoint(f"train_{name}", fingerprint(data, decisive))
+        state = checkpoint.load() or {}
+        group.from_first(state.get("training"), training.load_state_dict)
+        with tracked(f"train_{name}", params, resume=state.get("run_id")) as run:
+            sizes = {f"{part}_parameters": count_parameters(n) for part, n in gan.networks.items()}
+            facts = {**machine(device), **computed, **sizes}
+            run.facts(facts)
+            tale = Story(story, network.batch_size)
+            if state:
+                tale.load_state_dict(state["story"])
+                click.echo(f"{name}: goes on after step {training.step}", err=True)
+            with TrainingProgress(name, schedule, training.step, state.get("seconds", 0)) as shown:
+                follow(training, Watch(tale, shown, run, checkpoint, save_every * 60))
 
-        with whole(story / "samples.npz") as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, epochs=epochs, pictures=samples)
-        with whole(model) as temporary:
-            configuration = {
-                "network": name,
-                "latent_dim": network.latent_dim,
-                "width": network.width,
-                "resolution": data.shape[1],
-            }
-            save_networks(temporary, gan.networks, configuration)
-        save_json(
-            story / "run.json",
-            {
-                "params": {**params.resolved(), f"{name}.lr": lr},
-                "pictures": len(data),
-                "epochs": round(schedule.steps / schedule.steps_per_epoch, 4),
-                "steps": schedule.steps,
-                "seconds": round(progress.seconds, 1),
-                "pictures_per_second": round(progress.pictures_per_second(schedule.steps), 1),
-                **facts,
-                **provenance(),
-            },
-        )
+            tale.finish()
+            lr_generator, lr_discriminator = network.learning_rates(params.lr)
+            with whole(model) as temporary:
+                told = {
+                    "network": name,
+                    "latent_dim": network.latent_dim,
+                    "resolution": data.shape[1],
+                }
+                save_networks(temporary, training.networks, training.descriptions, told)
+            save_json(
+                story / "run.json",
+                {
+                    "params": {
+                        **params.resolved(),
+                        f"{name}.lr_generator": lr_generator,
+                        f"{name}.lr_discriminator": lr_discriminator,
+                    },
+                    "pictures": len(data),
+                    "epochs": round(schedule.steps / schedule.steps_per_epoch, 4),
+                    "steps": schedule.steps,
+                    "seconds": round(shown.seconds, 1),
+                    "pictures_per_second": round(
+                        schedule.steps * network.batch_size / shown.seconds, 1
+                    ),
+                    **facts,
+                    **provenance(),
+                },
+            )
+        checkpoint.remove()
 
 
-def build(network: Network, lr: float, resolution: int) -> Gan:
+def build(network: Network, shared_lr: float, resolution: int, streams: Streams) -> Gan:
     """The family that NETWORK's parameters describe, at RESOLUTION pixels a side.
 
     Each family is imported for itself alone: a change of the one must not retrain the other.
@@ -110,47 +171,93 @@ def build(network: Network, lr: float, resolution: int) -> Gan:
     if isinstance(network, AeganParams):
         from stages.gan.aegan import Aegan
 
-        return Aegan(network, lr, resolution)
+        return Aegan(network, shared_lr, resolution, streams)
     from stages.gan.dcgan import Dcgan
 
-    return Dcgan(network, lr, resolution)
+    return Dcgan(network, shared_lr, resolution, streams)
 
 
-def watch(
-    moments: Iterable[Moment], history: Path, progress: TrainingProgress, run: Run
-) -> tuple[np.ndarray, np.ndarray]:
-    """Follow MOMENTS to their end: HISTORY grows, PROGRESS shows, RUN is told.
+@dataclass
+class Watch:
+    """What the one process that writes does about each moment."""
 
-    Returns the epochs of the snapshots (S,) and their samples (S, 64, R, R, 3) uint8.
-    """
-    import numpy as np
+    story: Story
+    progress: TrainingProgress
+    run: Run
+    checkpoint: Checkpoint
+    seconds_between: float
+    saved: float = field(default_factory=time.monotonic)
+    collapsed: bool = False
 
-    from stages.pictures.grids import grid
+    def see(self, moment: Moment) -> None:
+        """Show, keep and tell MOMENT."""
+        from stages.pictures.grids import grid
 
-    history.parent.mkdir(parents=True, exist_ok=True)
-    history.unlink(missing_ok=True)
-    epochs, samples = [], []
-    for moment in moments:
-        progress.step(moment)
-        if moment.means is not None:
-            append(history, {"epoch": moment.epoch, "step": moment.step, **moment.means})
-            speed = progress.pictures_per_second(moment.step)
-            told = {**moment.means, "epoch": moment.epoch, "pictures_per_second": speed}
-            run.metrics(told, step=moment.step)
+        self.progress.step(moment)
+        row = self.story.add(moment, self.progress.seconds)
+        if row is None:
+            return
+        self.run.metrics(row, step=moment.step)
         if moment.samples is not None:
-            epochs.append(moment.epoch)
-            samples.append(moment.samples.numpy())
-            run.picture("samples", grid(samples[-1], COLUMNS), step=moment.step)
-    return np.array(epochs), np.stack(samples)
+            pixels = grid(moment.samples.numpy(), COLUMNS)
+            self.run.picture("samples", pixels, step=moment.step)
+        if row["collapsed"] and not self.collapsed:
+            self.run.facts({"collapsed": f"at step {moment.step}"})
+            self.progress.say(
+                f"Warning: at step {moment.step} the samples are nearly alike (diversity "
+                f"{row['diversity']:.2f} of the true pictures' own): the generator has collapsed."
+            )
+        self.collapsed = bool(row["collapsed"])
+
+    def is_due(self, last: bool) -> bool:
+        """True when it is time to save; after the LAST step always."""
+        return last or time.monotonic() - self.saved >= self.seconds_between
+
+    def save(self, training: dict[str, Any]) -> None:
+        """Put the state of TRAINING, and what has been told of it, on the disk."""
+        self.checkpoint.save(
+            {
+                "training": training,
+                "story": self.story.state_dict(),
+                "seconds": self.progress.seconds,
+                "run_id": self.run.id,
+            }
+        )
+        self.saved = time.monotonic()
 
 
-def append(table: Path, row: dict[str, float | int]) -> None:
-    """Add ROW to the CSV TABLE at once, so that a person can watch it grow."""
-    with table.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, row, lineterminator="\n")
-        if file.tell() == 0:
-            writer.writeheader()
-        writer.writerow({k: v if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()})
+def follow(training: Training, watch: Watch | None = None) -> None:
+    """Go with TRAINING to its end, and on one of its processes WATCH.
+
+    A signal ends it after the step that is under way, with its state saved.
+    """
+    from stages.gan.training import DivergedError
+
+    group, last = training.processes, training.schedule.steps
+    try:
+        with Interruption() as interruption:
+            for moment in training.moments():
+                due = False
+                if watch:
+                    watch.see(moment)
+                    due = watch.is_due(last=moment.step == last)
+                # All processes do the same: the most urgent wish of any, a signal before a save.
+                wish = group.most(2 * interruption.requested + due)
+                if wish:
+                    state = training.state_dict()
+                    if watch:
+                        watch.save(state)
+                if wish > 1:
+                    click.echo(
+                        f"Stopped after step {moment.step}; run it again to go on.", err=True
+                    )
+                    leave(wish // 2)
+    except DivergedError as fault:
+        if watch and watch.checkpoint.path.exists():
+            raise DivergedError(
+                f"{fault.message} The last good state stays in {watch.checkpoint.path}."
+            ) from fault
+        raise
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ STAGES = [
 # They carry values and errors, or tell people and MLflow what happens; no result depends on them.
 NO_DEPENDENCIES = {
     "stages/__init__.py",
+    "stages/checkpoint.py",
     "stages/errors.py",
+    "stages/interruption.py",
     "stages/outputs.py",
     "stages/params.py",
     "stages/progress.py",
@@ -39,7 +41,10 @@ NO_DEPENDENCIES = {
     "stages/tracking.py",
 }
 # Facts of one run: machine, time, commit. They differ each time, and so does the page with them.
-FACTS = {"reports/index.html"} | {f"reports/{gan}/run.json" for gan in GANS}
+FACTS = {"reports/index.html"} | {
+    f"reports/{gan}/{name}" for gan in GANS for name in ("run.json", "history.csv")
+}
+TIMES = ["seconds", "pictures_per_second"]
 
 # Python imports this by itself: each stage notes at its end which of our modules it has used.
 SPY = """
@@ -68,6 +73,13 @@ def locked(repository: Path) -> dict[str, str]:
         for out in stage["outs"]
         if out["path"] not in FACTS
     }
+
+
+def histories(repository: Path) -> list[pd.DataFrame]:
+    """What must be the same in the histories."""
+    return [
+        pd.read_csv(repository / f"reports/{gan}/history.csv").drop(columns=TIMES) for gan in GANS
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +182,12 @@ def test_the_runs_are_in_mlflow(
 
 
 def test_every_stage_gives_the_same_bytes_again(repository: Path, modules: object) -> None:
-    first = locked(repository)
+    first, told = locked(repository), histories(repository)
     result = run("dvc", "repro", "--force", "--no-run-cache", cwd=repository)
     assert sorted(ran(result.stdout)) == sorted(STAGES)
     assert locked(repository) == first
+    for before, after in zip(told, histories(repository), strict=True):
+        pd.testing.assert_frame_equal(before, after)
     run("git", "checkout", "-q", ".", cwd=repository)
     run("dvc", "checkout", "-q", cwd=repository)
 

@@ -5,26 +5,27 @@ Two autoencoders share a generator G and an encoder E; Dx judges pictures, Dz ju
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
-from stages.gan.losses import Labels, adversarial, towards_true
-from stages.gan.networks import (
-    Discriminator,
-    Encoder,
-    Generator,
-    LatentDiscriminator,
-    initialise,
-    normalise_spectrally,
+from stages.gan.construction import (
+    build,
+    describe_discriminator,
+    describe_generator,
+    make_optimizer,
 )
+from stages.gan.losses import Labels, adversarial, towards_true, update
 from stages.gan.randomness import Streams, latents
 
 if TYPE_CHECKING:
     from stages.params import Aegan as AeganParams
+
+# What a discriminator judges: the true ones, and the false ones of two kinds.
+JUDGED = ("true", "first", "second")
 
 
 class Aegan:
@@ -32,95 +33,104 @@ class Aegan:
 
     Args:
         params: the network's section of params.yaml.
-        lr: the learning rate, resolved.
+        shared_lr: the learning rate where the section has none of its own.
         resolution: pixels a side.
+        streams: where the initial weights come from.
     """
 
-    def __init__(self, params: AeganParams, lr: float, resolution: int) -> None:
+    def __init__(
+        self, params: AeganParams, shared_lr: float, resolution: int, streams: Streams
+    ) -> None:
         self.params = params
+        self.learning_rates = params.learning_rates(shared_lr)
         self.latent_dim = params.latent_dim
         self.labels = Labels(
             params.real_label, params.fake_label, params.label_noise, params.swapped_labels
         )
-        self.generator = Generator(params.latent_dim, params.width, resolution)
-        self.encoder = Encoder(params.latent_dim, params.width, resolution)
-        self.discriminator = Discriminator(params.width, resolution)
-        self.latent_discriminator = LatentDiscriminator(params.latent_dim)
-        self.networks: dict[str, nn.Module] = {
-            "generator": self.generator,
-            "encoder": self.encoder,
-            "discriminator": self.discriminator,
-            "latent_discriminator": self.latent_discriminator,
+        self.descriptions = {
+            "generator": describe_generator(params, resolution),
+            "encoder": {
+                "kind": "DenseEncoder" if params.architecture == "mlp" else "Encoder",
+                "latent_dim": params.latent_dim,
+                "width": params.width,
+                "resolution": resolution,
+                "normalization": params.normalization_encoder,
+            },
+            "discriminator": describe_discriminator(params, resolution),
+            "latent_discriminator": {
+                "kind": "LatentDiscriminator",
+                "latent_dim": params.latent_dim,
+            },
         }
-        for network in self.networks.values():
-            initialise(network)
-        if params.spectral_norm:
-            normalise_spectrally(self.discriminator)
-        self._adam = partial(
-            torch.optim.Adam,
-            lr=lr,
-            betas=(params.betas[0], params.betas[1]),
-            weight_decay=params.weight_decay,
-            fused=True,
+        self.networks: dict[str, nn.Module] = {
+            name: build(description, streams, name)
+            for name, description in self.descriptions.items()
+        }
+        self.generator, self.encoder, self.discriminator, self.latent_discriminator = (
+            self.networks.values()
         )
 
     def prepare(self, device: torch.device) -> None:
         """Move the networks to DEVICE, channels-last, and make their optimizers."""
         for network in self.networks.values():
             network.to(device).to(memory_format=torch.channels_last).train()
-        self.generator_optimizer = self._adam(
-            [*self.generator.parameters(), *self.encoder.parameters()]
-        )
-        self.discriminator_optimizer = self._adam(
-            [*self.discriminator.parameters(), *self.latent_discriminator.parameters()]
-        )
+        lr_generator, lr_discriminator = self.learning_rates
+        self.optimizers = {
+            "generator": make_optimizer(self.params, lr_generator, [self.generator, self.encoder]),
+            "discriminator": make_optimizer(
+                self.params, lr_discriminator, [self.discriminator, self.latent_discriminator]
+            ),
+        }
 
-    def step(self, real: Tensor, streams: Streams) -> dict[str, Tensor]:
+    def draw(self, count: int, streams: Streams) -> dict[str, Tensor]:
+        """The random numbers of one step on COUNT pictures, each (COUNT, …), on the CPU."""
+        labels = {
+            f"{judged}_{kind}_label": self.labels.draw(kind == "true", count, streams)
+            for judged in ("picture", "latent")
+            for kind in JUDGED
+        }
+        return {"z": latents(count, self.latent_dim, streams["latents"]), **labels}
+
+    def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
         """One step of Dx and Dz, then one of G and E, on pictures REAL (N, 3, R, R) in [-1, 1].
 
-        Returns scalars on the device: the losses, mean Dx(x) and mean Dx(G(z)), and the mean
-        absolute errors of G(E(x)) and E(G(z)).
+        DRAWN is what `draw` gave for them. Returns scalars on the device: the losses, mean Dx(x)
+        and mean Dx(G(z)), the norms of both gradients, and the mean errors of G(E(x)) (absolute)
+        and of E(G(z)) (squared).
         """
-        weights, count = self.params, len(real)
-        z = latents(count, self.latent_dim, streams["latents"]).to(real.device)
+        weights, z = self.params, drawn["z"]
         fake, encoded = self.generator(z), self.encoder(real)
         picture_again, latent_again = self.generator(encoded), self.encoder(fake)
 
-        on_real = self.discriminator(real)
-        on_fake, on_again = (self.discriminator(x.detach()) for x in (fake, picture_again))
-        picture_loss = self._judgement(on_real, on_fake, on_again, streams)
-        latent_loss = self._judgement(
-            self.latent_discriminator(z),
-            self.latent_discriminator(encoded.detach()),
-            self.latent_discriminator(latent_again.detach()),
-            streams,
+        with parametrize.cached():  # one step of Dx, one power iteration
+            on_real = self.discriminator(real)
+            on_fake, on_again = (self.discriminator(x.detach()) for x in (fake, picture_again))
+        on_latents = [self.latent_discriminator(x.detach()) for x in (z, encoded, latent_again)]
+        picture_loss = _judgement("picture", [on_real, on_fake, on_again], drawn)
+        latent_loss = _judgement("latent", on_latents, drawn)
+        discriminator_gradient = update(
+            self.optimizers["discriminator"],
+            [self.discriminator, self.latent_discriminator],
+            picture_loss + latent_loss,
         )
-        self.discriminator_optimizer.zero_grad()
-        (picture_loss + latent_loss).backward()
-        self.discriminator_optimizer.step()
 
         # The discriminators only pass the gradient on: their own weights need none here.
         self.discriminator.requires_grad_(False)
         self.latent_discriminator.requires_grad_(False)
         picture_error = functional.l1_loss(picture_again.float(), real)
         latent_error = functional.mse_loss(latent_again.float(), z)
+        with parametrize.cached():
+            fooled = [self.discriminator(x) for x in (fake, picture_again)]
+        fooled_latents = [self.latent_discriminator(x) for x in (encoded, latent_again)]
         generator_loss = (
-            weights.picture_adversarial
-            * (
-                towards_true(self.discriminator(fake))
-                + towards_true(self.discriminator(picture_again))
-            )
-            + weights.latent_adversarial
-            * (
-                towards_true(self.latent_discriminator(encoded))
-                + towards_true(self.latent_discriminator(latent_again))
-            )
+            weights.picture_adversarial * sum(map(towards_true, fooled))
+            + weights.latent_adversarial * sum(map(towards_true, fooled_latents))
             + weights.picture_reconstruction * picture_error
             + weights.latent_reconstruction * latent_error
         )
-        self.generator_optimizer.zero_grad()
-        generator_loss.backward()
-        self.generator_optimizer.step()
+        generator_gradient = update(
+            self.optimizers["generator"], [self.generator, self.encoder], generator_loss
+        )
         self.discriminator.requires_grad_(True)
         self.latent_discriminator.requires_grad_(True)
 
@@ -129,17 +139,18 @@ class Aegan:
             "generator_loss": generator_loss.detach(),
             "d_real": on_real.detach().float().sigmoid().mean(),
             "d_fake": on_fake.detach().float().sigmoid().mean(),
+            "discriminator_gradient": discriminator_gradient,
+            "generator_gradient": generator_gradient,
             "latent_discriminator_loss": latent_loss.detach(),
             "picture_error": picture_error.detach(),
             "latent_error": latent_error.detach(),
         }
 
-    def _judgement(self, true: Tensor, first: Tensor, second: Tensor, streams: Streams) -> Tensor:
-        """A discriminator's loss: the true ones count as much as both kinds of false ones."""
-        count, device = len(true), true.device
-        label = self.labels.draw
-        return (
-            2 * adversarial(true, label(True, count, streams).to(device))
-            + adversarial(first, label(False, count, streams).to(device))
-            + adversarial(second, label(False, count, streams).to(device))
-        ) / 4
+
+def _judgement(judged: str, logits: list[Tensor], drawn: dict[str, Tensor]) -> Tensor:
+    """A discriminator's loss: the true ones count as much as both kinds of false ones."""
+    true, first, second = (
+        adversarial(each, drawn[f"{judged}_{kind}_label"])
+        for each, kind in zip(logits, JUDGED, strict=True)
+    )
+    return (2 * true + first + second) / 4

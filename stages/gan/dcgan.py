@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from stages.gan.losses import Labels, adversarial, towards_true
-from stages.gan.networks import Discriminator, Generator, initialise, normalise_spectrally
+from stages.gan.construction import (
+    build,
+    describe_discriminator,
+    describe_generator,
+    make_optimizer,
+)
+from stages.gan.losses import Labels, adversarial, towards_true, update
 from stages.gan.randomness import Streams, latents
 
 if TYPE_CHECKING:
@@ -21,62 +26,69 @@ class Dcgan:
 
     Args:
         params: the network's section of params.yaml.
-        lr: the learning rate, resolved.
+        shared_lr: the learning rate where the section has none of its own.
         resolution: pixels a side.
+        streams: where the initial weights come from.
     """
 
-    def __init__(self, params: Network, lr: float, resolution: int) -> None:
+    def __init__(
+        self, params: Network, shared_lr: float, resolution: int, streams: Streams
+    ) -> None:
+        self.params = params
+        self.learning_rates = params.learning_rates(shared_lr)
         self.latent_dim = params.latent_dim
         self.labels = Labels(
             params.real_label, params.fake_label, params.label_noise, params.swapped_labels
         )
-        self.generator = Generator(params.latent_dim, params.width, resolution)
-        self.discriminator = Discriminator(params.width, resolution)
-        self.networks: dict[str, nn.Module] = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
+        self.descriptions = {
+            "generator": describe_generator(params, resolution),
+            "discriminator": describe_discriminator(params, resolution),
         }
-        for network in self.networks.values():
-            initialise(network)
-        if params.spectral_norm:
-            normalise_spectrally(self.discriminator)
-        self._adam = partial(
-            torch.optim.Adam,
-            lr=lr,
-            betas=(params.betas[0], params.betas[1]),
-            fused=True,
-        )
+        self.networks: dict[str, nn.Module] = {
+            name: build(description, streams, name)
+            for name, description in self.descriptions.items()
+        }
+        self.generator, self.discriminator = self.networks.values()
 
     def prepare(self, device: torch.device) -> None:
         """Move the networks to DEVICE, channels-last, and make their optimizers."""
         for network in self.networks.values():
             network.to(device).to(memory_format=torch.channels_last).train()
-        self.generator_optimizer = self._adam(self.generator.parameters())
-        self.discriminator_optimizer = self._adam(self.discriminator.parameters())
+        lr_generator, lr_discriminator = self.learning_rates
+        self.optimizers = {
+            "generator": make_optimizer(self.params, lr_generator, [self.generator]),
+            "discriminator": make_optimizer(self.params, lr_discriminator, [self.discriminator]),
+        }
 
-    def step(self, real: Tensor, streams: Streams) -> dict[str, Tensor]:
+    def draw(self, count: int, streams: Streams) -> dict[str, Tensor]:
+        """The random numbers of one step on COUNT pictures, each (COUNT, …), on the CPU."""
+        return {
+            "z": latents(count, self.latent_dim, streams["latents"]),
+            "real_label": self.labels.draw(True, count, streams),
+            "fake_label": self.labels.draw(False, count, streams),
+        }
+
+    def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
         """One step of D, then one of G, on pictures REAL (N, 3, R, R) in [-1, 1].
 
-        Returns scalars on the device: both losses, mean D(x) and mean D(G(z)) as seen by D.
+        DRAWN is what `draw` gave for them. Returns scalars on the device: both losses, mean D(x)
+        and mean D(G(z)) as seen by D, and the norms of both gradients.
         """
-        count, device = len(real), real.device
-        z = latents(count, self.latent_dim, streams["latents"]).to(device)
-        fake = self.generator(z)
+        fake = self.generator(drawn["z"])
 
-        on_real, on_fake = self.discriminator(real), self.discriminator(fake.detach())
-        discriminator_loss = adversarial(
-            on_real, self.labels.draw(True, count, streams).to(device)
-        ) + adversarial(on_fake, self.labels.draw(False, count, streams).to(device))
-        self.discriminator_optimizer.zero_grad()
-        discriminator_loss.backward()
-        self.discriminator_optimizer.step()
+        with parametrize.cached():  # one step of D, one power iteration
+            on_real, on_fake = self.discriminator(real), self.discriminator(fake.detach())
+        discriminator_loss = adversarial(on_real, drawn["real_label"]) + adversarial(
+            on_fake, drawn["fake_label"]
+        )
+        discriminator_gradient = update(
+            self.optimizers["discriminator"], [self.discriminator], discriminator_loss
+        )
 
         # D only passes the gradient on: its own weights need none in this step.
         self.discriminator.requires_grad_(False)
         generator_loss = towards_true(self.discriminator(fake))
-        self.generator_optimizer.zero_grad()
-        generator_loss.backward()
-        self.generator_optimizer.step()
+        generator_gradient = update(self.optimizers["generator"], [self.generator], generator_loss)
         self.discriminator.requires_grad_(True)
 
         return {
@@ -84,4 +96,6 @@ class Dcgan:
             "generator_loss": generator_loss.detach(),
             "d_real": on_real.detach().float().sigmoid().mean(),
             "d_fake": on_fake.detach().float().sigmoid().mean(),
+            "discriminator_gradient": discriminator_gradient,
+            "generator_gradient": generator_gradient,
         }

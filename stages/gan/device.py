@@ -9,8 +9,10 @@ import torch
 
 
 def choose_device() -> torch.device:
-    """A CUDA GPU when there is one, else the CPU. CUDA_VISIBLE_DEVICES= hides the GPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The CUDA GPU of this process, else the CPU. CUDA_VISIBLE_DEVICES= hides the GPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:
@@ -40,3 +42,5 @@ def be_exact(seed: int) -> None:
     # Nothing here reads memory before it is written; filling it first costs time for nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    # On GPUs cuDNN would else compute fp32 convolutions in TF32, with 10 bits of mantissa.
+    torch.backends.cudnn.allow_tf32 = False

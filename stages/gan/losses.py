@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import get_total_norm
 
+from stages.gan.processes import average_gradients
 from stages.gan.randomness import Streams
 
 
@@ -44,3 +46,16 @@ def towards_true(logits: Tensor) -> Tensor:
     −log D(G(z)), Goodfellow et al. 2014, section 3.
     """
     return functional.softplus(-logits.float()).mean()
+
+
+def update(optimizer: torch.optim.Optimizer, trained: list[nn.Module], loss: Tensor) -> Tensor:
+    """One step of OPTIMIZER on the networks TRAINED down LOSS; the norm of its gradient.
+
+    Where several processes train, the gradient is their mean.
+    """
+    optimizer.zero_grad()
+    loss.backward()
+    weights = [parameter for network in trained for parameter in network.parameters()]
+    average_gradients(weights)
+    optimizer.step()
+    return get_total_norm([each.grad for each in weights if each.grad is not None]).detach()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 
 import torch
@@ -19,10 +21,31 @@ class Streams:
 
     def __getitem__(self, name: str) -> torch.Generator:
         if name not in self._generators:
-            digest = sha256(f"{self._seed}/{name}".encode()).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-            self._generators[name] = generator
+            self._generators[name] = torch.Generator().manual_seed(self.seed(name))
         return self._generators[name]
+
+    def seed(self, name: str) -> int:
+        """The seed of the stream NAME, below 2**63."""
+        return int.from_bytes(sha256(f"{self._seed}/{name}".encode()).digest()[:8], "big") >> 1
+
+    @contextmanager
+    def in_place_of_the_global(self, name: str) -> Iterator[None]:
+        """Let torch's global generator on the CPU begin as the stream NAME, then be as before.
+
+        For library calls that take no generator of their own.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed(name))
+            yield
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Where each stream stands that has been used."""
+        return {name: generator.get_state() for name, generator in self._generators.items()}
+
+    def load_state_dict(self, states: dict[str, torch.Tensor]) -> None:
+        """Go on where STATES stood."""
+        for name, state in states.items():
+            self[name].set_state(state)
 
 
 def latents(count: int, latent_dim: int, stream: torch.Generator) -> torch.Tensor:

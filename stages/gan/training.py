@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stages.errors import PipelineError
 from stages.gan.device import autocast
+from stages.gan.diversity import has_collapsed, nearest_distance
+from stages.gan.graphs import Replayed
 from stages.gan.networks import draw_pictures, from_bytes
+from stages.gan.processes import Processes, average
 from stages.gan.randomness import Streams, latents
 
 SAMPLES = 64
+
+
+class DivergedError(PipelineError):
+    """A measure became NaN or infinite."""
 
 
 class Gan(Protocol):
@@ -23,15 +33,23 @@ class Gan(Protocol):
 
     latent_dim: int
     networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
 
     @property
     def generator(self) -> nn.Module:
         """The network that draws."""
 
+    @property
+    def descriptions(self) -> dict[str, dict[str, Any]]:
+        """What each network is built from."""
+
     def prepare(self, device: torch.device) -> None:
         """Move to DEVICE and make the optimizers."""
 
-    def step(self, real: Tensor, streams: Streams) -> dict[str, Tensor]:
+    def draw(self, count: int, streams: Streams) -> dict[str, Tensor]:
+        """The random numbers of one step on COUNT pictures, each (COUNT, …), on the CPU."""
+
+    def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
         """One optimisation step of every network; returns scalars on the device."""
 
 
@@ -80,47 +98,184 @@ class Moment:
     samples: Tensor | None = None
 
 
-def train(
-    gan: Gan,
-    pictures: Tensor,
-    schedule: Schedule,
-    streams: Streams,
-    device: torch.device,
-    precision: str,
-) -> Iterator[Moment]:
-    """Train GAN on PICTURES (N, R, R, 3) uint8, one step a moment.
+class Training:
+    """A GAN on its way through a schedule, which can be left after any step and gone on with.
 
     Measures stay on the device until they are wanted, so that no step waits for one.
 
-    Raises:
-        PipelineError: a mean became NaN or infinite.
+    Args:
+        gan: the networks, with their initial weights.
+        pictures: (N, R, R, 3) uint8; they live in the device's memory.
+        schedule: how long.
+        streams: where every random number comes from.
+        device: where to compute.
+        precision: "fp32" or "bf16", of convolutions and products.
+        ema: decay of the moving average of the generator, which draws in its place; 0: none.
+        processes: those that share the work.
     """
-    gan.prepare(device)
-    resident = pictures.to(device)
-    z = latents(SAMPLES, gan.latent_dim, streams["fixed latents"])
-    sums: dict[str, Tensor] = {}
-    since = 0
-    order = torch.empty(0, dtype=torch.long)
-    for step in range(1, schedule.steps + 1):
-        position = (step - 1) % schedule.steps_per_epoch * schedule.batch_size
-        if position == 0:
-            order = torch.randperm(len(pictures), generator=streams["order"]).to(device)
-        real = from_bytes(resident[order[position : position + schedule.batch_size]])
-        with autocast(precision, device):
-            latest = gan.step(real, streams)
-        sums = {name: value + sums.get(name, 0) for name, value in latest.items()}
-        since += 1
-        epoch = step / schedule.steps_per_epoch
-        if not (schedule.is_snapshot(step) or schedule.is_epoch_end(step)):
-            yield Moment(step, epoch, latest)
-            continue
-        means = {name: float(value) / since for name, value in sums.items()}
-        sums, since = {}, 0
-        for name, mean in means.items():
-            if not isfinite(mean):
-                raise PipelineError(
-                    f"{name} became {mean} at step {step} or shortly before: the training has "
-                    "diverged; lower lr, or set precision to fp32."
-                )
-        samples = draw_pictures(gan.generator, z) if schedule.is_snapshot(step) else None
-        yield Moment(step, epoch, latest, means, samples)
+
+    def __init__(
+        self,
+        gan: Gan,
+        pictures: Tensor,
+        schedule: Schedule,
+        streams: Streams,
+        device: torch.device,
+        precision: str,
+        ema: float = 0.0,
+        processes: Processes | None = None,
+    ) -> None:
+        self.gan, self.schedule, self.streams = gan, schedule, streams
+        self.processes = processes or Processes()
+        self.step = 0
+        self._device, self._precision = device, precision
+        # Dropout alone draws from torch's global generators, on each process its own numbers.
+        torch.manual_seed(streams.seed(f"dropout of process {self.processes.rank}"))
+        gan.prepare(device)
+        self._ema = (
+            AveragedModel(gan.generator, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True)
+            if ema
+            else None
+        )
+        self._z = latents(SAMPLES, gan.latent_dim, streams["fixed latents"])
+        rows = torch.linspace(0, len(pictures) - 1, min(SAMPLES, len(pictures))).round().long()
+        self._spread = nearest_distance(pictures[rows])
+        self._most_diverse = 0.0
+        self._resident = pictures.to(device)
+        self._order = torch.empty(0, dtype=torch.long)
+        self._names: list[str] = []
+        self._sums = torch.zeros((), device=device)
+        self._since = 0
+        self._broken_at = torch.zeros((), dtype=torch.long, device=device)
+        self._advance: Callable[[dict[str, Tensor]], Tensor] = self._compute
+        graphs = device.type == "cuda" and os.environ.get("POKEGAN_CUDA_GRAPHS") != "0"
+        if graphs and self.processes.count == 1:
+            self._advance = Replayed(self._compute)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What a trained model consists of; the moving average, too, where there is one."""
+        average: dict[str, nn.Module] = {"generator_ema": self._ema.module} if self._ema else {}
+        return {**self.gan.networks, **average}
+
+    @property
+    def descriptions(self) -> dict[str, dict[str, Any]]:
+        """What each of the networks is built from."""
+        own = self.gan.descriptions
+        return {**own, "generator_ema": own["generator"]} if self._ema else own
+
+    def moments(self) -> Iterator[Moment]:
+        """Train to the end of the schedule, one step a moment.
+
+        Raises:
+            DivergedError: a measure became NaN or infinite.
+        """
+        schedule = self.schedule
+        while self.step < schedule.steps:
+            position = self.step % schedule.steps_per_epoch * schedule.batch_size
+            if position == 0:
+                self._order = torch.randperm(schedule.pictures, generator=self.streams["order"])
+            inputs = self.gan.draw(schedule.batch_size, self.streams)
+            inputs["rows"] = self._order[position : position + schedule.batch_size]
+            measures = self._advance({name: self._send(each) for name, each in inputs.items()})
+            self.step += 1
+            if self._ema:
+                self._ema.update_parameters(self.gan.generator)
+            self._sums = self._sums + measures
+            self._since += 1
+            broken = ~measures.isfinite().all() & (self._broken_at == 0)
+            self._broken_at = torch.where(broken, self.step, self._broken_at)
+            epoch = self.step / schedule.steps_per_epoch
+            latest = dict(zip(self._names, measures.unbind(), strict=True))
+            if schedule.is_snapshot(self.step) or schedule.is_epoch_end(self.step):
+                means, samples = self._read()
+                kept = samples if schedule.is_snapshot(self.step) else None
+                yield Moment(self.step, epoch, latest, means, kept)
+            else:
+                yield Moment(self.step, epoch, latest)
+
+    def _send(self, batch: Tensor) -> Tensor:
+        """The share of BATCH for this process, on the device without waiting for it."""
+        share = self.processes.share(batch)
+        if self._device.type == "cuda":
+            share = share.contiguous().pin_memory()
+        return share.to(self._device, non_blocking=True)
+
+    def _compute(self, inputs: dict[str, Tensor]) -> Tensor:
+        real = from_bytes(self._resident[inputs["rows"]])
+        with autocast(self._precision, self._device):
+            measures = self.gan.step(real, inputs)
+        self._names = list(measures)
+        return torch.stack(list(measures.values()))
+
+    def _read(self) -> tuple[dict[str, float], Tensor]:
+        """Means since the last reading, how diverse the samples are, and the samples."""
+        self.check()
+        values = average(self._sums / self._since).tolist()
+        self._sums, self._since = torch.zeros_like(self._sums), 0
+        samples = draw_pictures(self._ema.module if self._ema else self.gan.generator, self._z)
+        diversity = nearest_distance(samples) / max(self._spread, 1e-9)
+        self._most_diverse = max(self._most_diverse, diversity)
+        return {
+            **dict(zip(self._names, values, strict=True)),
+            "diversity": diversity,
+            "collapsed": float(has_collapsed(diversity, self._most_diverse, self.step)),
+        }, samples
+
+    def check(self) -> None:
+        """Wait for the device and see whether every measure so far is a number.
+
+        Raises:
+            DivergedError: one is not; named with the step that it happened in.
+        """
+        step = self.processes.most(int(self._broken_at))
+        if step:
+            values = dict(zip(self._names, average(self._sums.clone()).tolist(), strict=True))
+            broken = {name: value for name, value in values.items() if not isfinite(value)}
+            name, value = next(iter(broken.items()), ("a measure", "no number"))
+            raise DivergedError(
+                f"{name} became {value} at step {step}: the training has diverged; "
+                "lower lr, or set precision to fp32."
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on. Every process must call it.
+
+        Raises:
+            DivergedError: the training has; such a state is never kept.
+        """
+        self.check()
+        dropout = {"cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            dropout["cuda"] = torch.cuda.get_rng_state(self._device)
+        return {
+            "step": self.step,
+            "networks": {name: each.state_dict() for name, each in self.gan.networks.items()},
+            "ema": self._ema.state_dict() if self._ema else None,
+            "optimizers": {name: each.state_dict() for name, each in self.gan.optimizers.items()},
+            "streams": self.streams.state_dict(),
+            "dropout": self.processes.gather(dropout),
+            "order": self._order,
+            "names": self._names,
+            "sums": self._sums,
+            "since": self._since,
+            "most_diverse": self._most_diverse,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Stand where STATE was taken; its tensors are on the CPU."""
+        self.step = state["step"]
+        for name, network in self.gan.networks.items():
+            network.load_state_dict(state["networks"][name])
+        if self._ema:
+            self._ema.load_state_dict(state["ema"])
+        for name, optimizer in self.gan.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.streams.load_state_dict(state["streams"])
+        dropout = state["dropout"][self.processes.rank]
+        torch.set_rng_state(dropout["cpu"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(dropout["cuda"], self._device)
+        self._order, self._names = state["order"], state["names"]
+        self._sums, self._since = state["sums"].to(self._device), state["since"]
+        self._most_diverse = state["most_diverse"]

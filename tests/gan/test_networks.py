@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from stages.gan.construction import initialise, normalise_spectrally
 from stages.gan.networks import (
     Discriminator,
     Encoder,
@@ -11,10 +12,10 @@ from stages.gan.networks import (
     count_parameters,
     draw_pictures,
     from_bytes,
-    initialise,
-    normalise_spectrally,
     to_bytes,
 )
+from stages.gan.processes import BatchNorm
+from stages.gan.randomness import Streams
 
 
 def test_channels_of_the_report() -> None:
@@ -50,15 +51,14 @@ def test_parameter_counts_by_hand() -> None:
 
 
 def test_initial_weights() -> None:
-    torch.manual_seed(0)
     network = Generator(128, 64, 64)
-    initialise(network)
+    initialise(network, Streams(0), "generator")
     weights = torch.cat(
         [m.weight.flatten() for m in network.modules() if isinstance(m, nn.ConvTranspose2d)]
     )
     assert abs(weights.mean()) < 1e-4
     assert abs(weights.std() - 0.02) < 1e-4
-    scales = torch.cat([m.weight for m in network.modules() if isinstance(m, nn.BatchNorm2d)])
+    scales = torch.cat([m.weight for m in network.modules() if isinstance(m, BatchNorm)])
     assert abs(scales.mean() - 1) < 0.005
 
 
@@ -66,7 +66,7 @@ def test_every_convolution_is_spectrally_normalised() -> None:
     """Largest singular value of each kernel, as an (out, rest) matrix: 1 after settling."""
     torch.manual_seed(0)
     network = Discriminator(16, 64)
-    initialise(network)
+    initialise(network, Streams(0), "discriminator")
     normalise_spectrally(network)
     for _ in range(200):
         network(torch.randn(2, 3, 64, 64))

@@ -10,8 +10,8 @@ import torch
 from stages.errors import PipelineError
 from stages.gan.device import choose_precision
 from stages.gan.randomness import Streams, latents
-from stages.gan.training import Moment, Schedule, train
-from stages.gan.weights import load_generator, save_networks
+from stages.gan.training import DivergedError, Moment, Schedule, Training
+from stages.gan.weights import load_generator, load_network, save_networks
 from stages.params import read_params
 from stages.train import build
 
@@ -20,13 +20,13 @@ CPU = torch.device("cpu")
 
 def fresh(name: str, lr: float = 0.0002, **changes: Any) -> Any:
     params = read_params(name)
-    torch.manual_seed(0)
-    return build(getattr(params, name).model_copy(update=changes), lr, 32)
+    return build(getattr(params, name).model_copy(update=changes), lr, 32, Streams(0))
 
 
 def follow(gan: Any, pictures: np.ndarray, precision: str = "fp32", **plan: Any) -> list[Moment]:
     schedule = Schedule(len(pictures), **{"batch_size": 12, "epochs": 2, "snapshots": 2, **plan})
-    return list(train(gan, torch.from_numpy(pictures), schedule, Streams(3), CPU, precision))
+    training = Training(gan, torch.from_numpy(pictures), schedule, Streams(3), CPU, precision)
+    return list(training.moments())
 
 
 def state(gan: Any) -> dict[str, torch.Tensor]:
@@ -79,14 +79,14 @@ def test_gradients_stay_on_their_side(workspace: Path, drawings: np.ndarray) -> 
         gan.prepare(CPU)
         real = torch.randn(12, 3, 32, 32)
         for optimizer, own in (
-            (gan.generator_optimizer, {"generator", "encoder"}),
-            (gan.discriminator_optimizer, {"discriminator", "latent_discriminator"}),
+            ("generator", {"generator", "encoder"}),
+            ("discriminator", {"discriminator", "latent_discriminator"}),
         ):
-            other = {gan.generator_optimizer, gan.discriminator_optimizer} - {optimizer}
-            other.pop().param_groups[0]["lr"] = 0.0
-            optimizer.param_groups[0]["lr"] = 0.01
+            for other in gan.optimizers.values():
+                other.param_groups[0]["lr"] = 0.0
+            gan.optimizers[optimizer].param_groups[0]["lr"] = 0.01
             before = {n: [p.clone() for p in net.parameters()] for n, net in gan.networks.items()}
-            gan.step(real, Streams(0))
+            gan.step(real, gan.draw(12, Streams(0)))
             for part, network in gan.networks.items():
                 same = all(
                     torch.equal(a, b)
@@ -117,7 +117,7 @@ def test_loss_of_aegan_by_hand(workspace: Path) -> None:
 
     gan.generator, gan.encoder = Constant((3, 32, 32), 0.5), Constant((8,), 0.0)
     gan.discriminator, gan.latent_discriminator = Constant((), 0.0), Constant((), 0.0)
-    measures = gan.step(torch.zeros(12, 3, 32, 32), Streams(1))
+    measures = gan.step(torch.zeros(12, 3, 32, 32), gan.draw(12, Streams(1)))
     z = latents(12, 8, Streams(1)["latents"])
     ln2 = np.log(2)
     assert measures["discriminator_loss"].item() == pytest.approx(ln2)
@@ -151,6 +151,8 @@ def test_moments_bring_means_and_samples(workspace: Path, drawings: np.ndarray) 
     assert moments[-1].epoch == 2
     first = moments[3].means
     assert first is not None
+    assert 0 < first.pop("diversity") < 2
+    assert first.pop("collapsed") == 0
     for name, mean in first.items():
         singles = [float(m.latest[name]) for m in moments[:4]]
         assert mean == pytest.approx(np.mean(singles), rel=1e-5)
@@ -159,20 +161,25 @@ def test_moments_bring_means_and_samples(workspace: Path, drawings: np.ndarray) 
 def test_every_picture_is_seen_once_an_epoch(workspace: Path) -> None:
     class Recorder:
         latent_dim = 2
-        generator = torch.nn.Flatten()
+        generator = torch.nn.Sequential(torch.nn.Linear(2, 48), torch.nn.Unflatten(1, (3, 4, 4)))
         networks: dict[str, torch.nn.Module] = {}
+        optimizers: dict[str, torch.optim.Optimizer] = {}
+        descriptions: dict[str, dict[str, Any]] = {}
         seen: list[float] = []
 
         def prepare(self, device: torch.device) -> None: ...
 
-        def step(self, real: torch.Tensor, streams: Streams) -> dict[str, torch.Tensor]:
+        def draw(self, count: int, streams: Streams) -> dict[str, torch.Tensor]:
+            return {}
+
+        def step(self, real: torch.Tensor, drawn: Any) -> dict[str, torch.Tensor]:
             self.seen += real[:, 0, 0, 0].tolist()
             return {"loss": torch.tensor(0.0)}
 
     pictures = torch.arange(48, dtype=torch.uint8).reshape(48, 1, 1, 1).expand(48, 4, 4, 3)
     recorder = Recorder()
     schedule = Schedule(48, 12, 2, 1)
-    moments = train(recorder, pictures, schedule, Streams(0), CPU, "fp32")
+    moments = Training(recorder, pictures, schedule, Streams(0), CPU, "fp32").moments()
     for _ in range(7):
         next(moments)
     assert len(set(recorder.seen[:48])) == 48
@@ -183,7 +190,7 @@ def test_a_diverged_training_is_stopped_and_named(workspace: Path, drawings: np.
     gan = fresh("dcgan819")
     with torch.no_grad():
         next(gan.discriminator.parameters()).fill_(float("nan"))
-    with pytest.raises(PipelineError, match=r"became nan at step 4 .*lower lr"):
+    with pytest.raises(DivergedError, match=r"became nan at step 1: .*lower lr"):
         follow(gan, drawings)
 
 
@@ -203,7 +210,7 @@ def test_streams_are_independent_of_the_order_of_use() -> None:
 
 def saved(folder: Path) -> Path:
     gan = fresh("dcgan819")
-    save_networks(folder, gan.networks, {"latent_dim": 8, "width": 4, "resolution": 32})
+    save_networks(folder, gan.networks, gan.descriptions, {"resolution": 32})
     return folder
 
 
@@ -213,6 +220,18 @@ def test_a_model_is_loaded_as_it_was_saved(workspace: Path) -> None:
     assert all(torch.equal(value, expected[key]) for key, value in generator.state_dict().items())
     assert configuration["resolution"] == 32
     assert not generator.training
+
+
+@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
+def test_every_network_is_loaded_as_it_was_saved(workspace: Path, name: str) -> None:
+    gan = fresh(name, dropout_discriminator=0.1, upsampling="nearest", head_generator="dense")
+    save_networks(workspace / "m", gan.networks, gan.descriptions, {})
+    for part, network in gan.networks.items():
+        loaded = load_network(workspace / "m", part).state_dict()
+        assert loaded.keys() == network.state_dict().keys()
+        assert all(torch.equal(loaded[key], v) for key, v in network.state_dict().items())
+    with pytest.raises(PipelineError, match="has no network 'critic'; it holds generator"):
+        load_network(workspace / "m", "critic")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +254,7 @@ def test_a_damaged_model_is_named(workspace: Path, damage: Any, words: str) -> N
 def test_nan_weights_are_named(workspace: Path) -> None:
     gan = fresh("dcgan819")
     with torch.no_grad():
-        gan.generator.layers[0].weight[0] = float("nan")
-    save_networks(workspace / "m", gan.networks, {"latent_dim": 8, "width": 4, "resolution": 32})
-    with pytest.raises(PipelineError, match=r"layers.0.weight holds NaN"):
+        gan.generator.layers[1].weight[0] = float("nan")
+    save_networks(workspace / "m", gan.networks, gan.descriptions, {})
+    with pytest.raises(PipelineError, match=r"layers.1.weight holds NaN"):
         load_generator(workspace / "m")

@@ -1,0 +1,282 @@
+"""How fast the training engine is, beside a bare loop, the usual script, and the machine's peak.
+
+Everything is measured in one process, in turns, and the medians of the turns are shown. Pictures:
+pokemon819 as the pipeline made it (`dvc repro augment`), dcgan819's networks and batch.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from stages.datasets import load_pictures
+from stages.gan.dcgan import Dcgan
+from stages.gan.device import autocast, be_exact, choose_device, choose_precision
+from stages.gan.networks import from_bytes
+from stages.gan.randomness import Streams
+from stages.gan.training import Schedule, Training
+from stages.params import Network, read_params
+from stages.provenance import machine
+from stages.story import Story
+
+Turn = Callable[[], float]
+SIDE = 2048
+LARGEST = 256
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long ACTION takes, what it leaves on the GPU included."""
+    wait()
+    begun = time.perf_counter()
+    action()
+    wait()
+    return time.perf_counter() - begun
+
+
+def wait() -> None:
+    """Until the device has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def ours(network: Network, pictures: np.ndarray, precision: str, folder: Path) -> Turn:
+    """Pictures a second of the engine: an epoch a turn, with its reading and its history."""
+    device, streams = choose_device(), Streams(1)
+    gan = Dcgan(network, 0.0002, pictures.shape[1], streams)
+    schedule = Schedule(len(pictures), network.batch_size, 10_000, 1)
+    resident = torch.from_numpy(np.array(pictures))
+    moments = Training(gan, resident, schedule, streams, device, precision).moments()
+    story = Story(folder, network.batch_size)
+
+    def epoch() -> None:
+        for _ in range(schedule.steps_per_epoch):
+            moment = next(moments)
+            story.add(moment, time.perf_counter())
+
+    for _ in range(5):
+        next(moments)
+    return lambda: schedule.steps_per_epoch * network.batch_size / seconds(epoch)
+
+
+def bare(network: Network, pictures: np.ndarray, precision: str, steps: int) -> Turn:
+    """The same two optimisation steps on one resident batch, and nothing else."""
+    device = choose_device()
+    gan = Dcgan(network, 0.0002, pictures.shape[1], Streams(1))
+    gan.prepare(device)
+    generator, discriminator = gan.generator, gan.discriminator
+    real = from_bytes(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
+    ones = torch.ones(len(real), device=device)
+    loss = functional.binary_cross_entropy_with_logits
+
+    def loop() -> None:
+        for _ in range(steps):
+            z = torch.randn(len(real), network.latent_dim, device=device)
+            with autocast(precision, device):
+                fake = generator(z)
+                errors = loss(discriminator(real).float(), ones) + loss(
+                    discriminator(fake.detach()).float(), 0 * ones
+                )
+                gan.optimizers["discriminator"].zero_grad()
+                errors.backward()
+                gan.optimizers["discriminator"].step()
+                discriminator.requires_grad_(False)
+                error = loss(discriminator(fake).float(), ones)
+                gan.optimizers["generator"].zero_grad()
+                error.backward()
+                gan.optimizers["generator"].step()
+                discriminator.requires_grad_(True)
+
+    loop()
+    return lambda: steps * len(real) / seconds(loop)
+
+
+def usual(network: Network, folder: Path, resolution: int) -> Turn:
+    """The usual script: pictures from files each epoch, fp32, numbers read in each step."""
+    device = choose_device()
+    gan = Dcgan(network, 0.0002, resolution, Streams(1))
+    generator, discriminator = (part.to(device) for part in (gan.generator, gan.discriminator))
+    optimizers = [
+        torch.optim.Adam(part.parameters(), lr=0.0002, betas=(0.5, 0.9))
+        for part in (generator, discriminator)
+    ]
+    prepared = transforms.Compose(
+        [
+            transforms.Resize(resolution),
+            transforms.CenterCrop(resolution),
+            transforms.ToTensor(),
+            transforms.Normalize((0.5,) * 3, (0.5,) * 3),
+        ]
+    )
+    loader = DataLoader(
+        ImageFolder(str(folder), prepared),
+        batch_size=network.batch_size,
+        shuffle=True,
+        num_workers=2,
+        drop_last=True,
+    )
+    criterion = nn.BCEWithLogitsLoss()
+
+    def epoch() -> None:
+        for batch, _ in loader:
+            real = batch.to(device)
+            ones = torch.ones(len(real), device=device)
+            discriminator.zero_grad()
+            on_real = discriminator(real)
+            error_real = criterion(on_real, ones)
+            error_real.backward()
+            fake = generator(torch.randn(len(real), network.latent_dim, device=device))
+            error_fake = criterion(discriminator(fake.detach()), 0 * ones)
+            error_fake.backward()
+            optimizers[1].step()
+            generator.zero_grad()
+            on_fake = discriminator(fake)
+            error = criterion(on_fake, ones)
+            error.backward()
+            optimizers[0].step()
+            for value in (error_real + error_fake, error, on_real.mean(), on_fake.mean()):
+                value.item()
+
+    return lambda: len(loader) * network.batch_size / seconds(epoch)
+
+
+def peak(precision: str) -> Turn:
+    """Floating-point operations a second of one large matrix product."""
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    left, right = (torch.randn(SIDE, SIDE, device=choose_device(), dtype=kind) for _ in "ab")
+    for _ in range(3):
+        left @ right
+
+    def products() -> None:
+        for _ in range(10):
+            left @ right
+
+    return lambda: 10 * 2 * SIDE**3 / seconds(products)
+
+
+def operations(network: Network, pictures: np.ndarray, precision: str) -> float:
+    """Floating-point operations a picture of one training step, as torch counts them."""
+    streams, device = Streams(1), choose_device()
+    gan = Dcgan(network, 0.0002, pictures.shape[1], streams)
+    gan.prepare(device)
+    real = from_bytes(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
+    drawn = {k: v.to(device) for k, v in gan.draw(len(real), streams).items()}
+    with FlopCounterMode(display=False) as counter, autocast(precision, device):
+        gan.step(real, drawn)
+    return float(counter.get_total_flops()) / len(real)
+
+
+def as_files(pictures: np.ndarray, folder: Path) -> None:
+    """PICTURES as JPEG files of 256 pixels a side, as people keep them."""
+    (folder / "one_class").mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        image = Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.BICUBIC)
+        image.save(folder / "one_class" / f"{number}.jpg", quality=90)
+
+
+def start_up(pictures: Path, folder: Path) -> tuple[float, float]:
+    """Seconds from the start of the stage's process to its first step, and its peak memory in GB.
+
+    The peak is that of twenty seconds of training.
+    """
+    first = stage(pictures, folder / "first", "snapshots: 1000000")
+    begun = time.perf_counter()
+    with first as process:
+        while not rows(folder / "first") and process.poll() is None:
+            time.sleep(0.002)
+        found = time.perf_counter() - begun
+        process.kill()
+    with stage(pictures, folder / "longer", "snapshots: 12") as process:
+        time.sleep(found + 20)
+        process.kill()
+        _, _, usage = os.wait4(process.pid, 0)
+    return found, usage.ru_maxrss / 1e6
+
+
+def stage(pictures: Path, folder: Path, snapshots: str) -> subprocess.Popen[bytes]:
+    """The training stage in FOLDER, as DVC would start it."""
+    folder.mkdir()
+    (folder / "stages").symlink_to(Path("stages").resolve())
+    params = Path("params.yaml").read_text(encoding="utf-8")
+    (folder / "params.yaml").write_text(params.replace("snapshots: 12", snapshots))
+    command = [sys.executable, "-m", "stages.train", "dcgan819", str(pictures.resolve()), "m", "s"]
+    environment = {**os.environ, "DVC_ROOT": str(folder)}
+    return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, env=environment)
+
+
+def rows(folder: Path) -> int:
+    """Lines of the history so far."""
+    history = folder / "s" / "history.csv"
+    return len(history.read_text().splitlines()) if history.exists() else 0
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="Turns of each loop.")
+@click.option("--precision", default="auto", type=click.Choice(["auto", "fp32", "bf16"]))
+def benchmark(rounds: int, precision: str) -> None:
+    """Measure the training of dcgan819; print a table, ratios first."""
+    network: Network = read_params("dcgan819").dcgan819
+    source, enlarged = Path("data/pokemon819.npy"), Path("data/pokemon2457.npy")
+    pictures, augmented = load_pictures(source), load_pictures(enlarged)
+    device = choose_device()
+    fast = choose_precision(precision, device)
+    be_exact(1)
+    resolution = pictures.shape[1]
+    folder = Path(tempfile.mkdtemp(prefix="pokegan-benchmark-"))
+    try:
+        as_files(np.asarray(pictures), folder / "files")
+        turns: dict[str, Turn] = {}
+        for kind in dict.fromkeys([fast, "fp32"]):
+            turns[f"ours, {kind}"] = ours(network, augmented, kind, folder / kind)
+            turns[f"bare loop, {kind}"] = bare(network, augmented, kind, steps=40)
+            turns[f"peak, {kind}"] = peak(kind)
+        turns["usual script, fp32"] = usual(network, folder / "files", resolution)
+        found: dict[str, list[float]] = {name: [] for name in turns}
+        for number in range(rounds):
+            for name, turn in turns.items():
+                found[name].append(turn())
+                click.echo(f"round {number + 1}: {name} {found[name][-1]:.4g}", err=True)
+        median = {name: statistics.median(values) for name, values in found.items()}
+        started, memory = start_up(enlarged, folder)
+    finally:
+        shutil.rmtree(folder)
+
+    each = operations(network, augmented, fast)
+    click.echo(f"{machine(device)}, torch {torch.__version__}, medians of {rounds}\n")
+    click.echo("| measure | value |\n| --- | ---: |")
+    for kind in dict.fromkeys([fast, "fp32"]):
+        speed = median[f"ours, {kind}"]
+        lines = {
+            f"{kind}: ours ÷ bare loop": speed / median[f"bare loop, {kind}"],
+            f"{kind}: ours ÷ usual script": speed / median["usual script, fp32"],
+            f"{kind}: arithmetic reached ÷ peak": speed * each / median[f"peak, {kind}"],
+        }
+        for name, value in lines.items():
+            click.echo(f"| {name} | {value:.2f} |")
+    for name, value in median.items():
+        shown = f"{value / 1e9:.0f} GFLOP/s" if "peak" in name else f"{value:.1f} pictures/s"
+        click.echo(f"| {name} | {shown} |")
+    click.echo(f"| arithmetic of a picture | {each / 1e9:.2f} GFLOP |")
+    click.echo(f"| process start to first step | {started:.1f} s |")
+    click.echo(f"| peak memory | {memory:.2f} GB |")
+
+
+if __name__ == "__main__":
+    benchmark()

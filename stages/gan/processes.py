@@ -1,0 +1,176 @@
+"""Several processes that train as one, each on its share of every batch.
+
+torchrun starts them and tells each its place. All draw the same random numbers and take every
+n-th picture, latent and label of a batch; batch norm and gradients are averaged over all of them.
+So the number of processes changes no more than the order of additions.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn import functional as differentiable
+
+from stages.errors import PipelineError
+
+PATIENCE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """One process among COUNT, which agree over GROUP on what to do next."""
+
+    rank: int = 0
+    count: int = 1
+    group: Any = field(default=None, repr=False)
+
+    @property
+    def writes(self) -> bool:
+        """True for the one process that writes files, logs and speaks."""
+        return self.rank == 0
+
+    def share(self, batch: Tensor) -> Tensor:
+        """The part of BATCH (N, …) for this process: every count-th, beginning at its rank."""
+        return batch[self.rank :: self.count]
+
+    def most(self, value: int) -> int:
+        """The largest VALUE of all the processes."""
+        if self.count == 1:
+            return value
+        shared = torch.tensor(value)
+        distributed.all_reduce(shared, distributed.ReduceOp.MAX, group=self.group)
+        return int(shared)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The VALUE of each process, by rank."""
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        distributed.all_gather_object(values, value, group=self.group)
+        return values
+
+    def from_first(self, value: Any, take: Callable[[Any], None]) -> None:
+        """TAKE the VALUE that the writing process has, unless it is None."""
+        values = [value]
+        if self.count > 1:
+            distributed.broadcast_object_list(values, src=0, group=self.group)
+        if values[0] is not None:
+            take(values[0])
+
+
+def launched() -> bool:
+    """True in a process that torchrun has started."""
+    return distributed.is_torchelastic_launched()
+
+
+def launch(count: int, module: str) -> None:
+    """Run MODULE with this process's own arguments in COUNT processes, as torchrun does.
+
+    Ends this process with code 1 if one of them fails; they have said why.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    configuration = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="pokegan",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(configuration, sys.executable)("-m", module, *sys.argv[1:])
+    except ChildFailedError:
+        sys.exit(1)
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """The processes that torchrun has started, or this one alone."""
+    if not launched() or os.environ.get("WORLD_SIZE") == "1":
+        yield Processes()
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        local = int(os.environ["LOCAL_RANK"])
+        if local >= torch.cuda.device_count():
+            raise PipelineError(
+                f"torchrun started process {local + 1} on this host, but there are only "
+                f"{torch.cuda.device_count()} GPUs; lower --nproc-per-node."
+            )
+        torch.cuda.set_device(local)
+        backend = "cpu:gloo,cuda:nccl"
+    distributed.init_process_group(backend, timeout=PATIENCE)
+    try:
+        # Decisions travel apart from the gradients, over the CPU, so that no GPU is waited for.
+        group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), group)
+    finally:
+        distributed.destroy_process_group()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes, in one message."""
+    if not distributed.is_initialized():
+        return
+    gradients = [weights.grad for weights in parameters if weights.grad is not None]
+    together = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(together)
+    together /= distributed.get_world_size()
+    parts = together.split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def average(values: Tensor) -> Tensor:
+    """VALUES, averaged over the processes."""
+    if distributed.is_initialized():
+        distributed.all_reduce(values)
+        values /= distributed.get_world_size()
+    return values
+
+
+class BatchNorm(nn.SyncBatchNorm):
+    """Batch norm over the whole batch, however many processes share it.
+
+    torch's own does so between GPUs only; between CPUs the moments are averaged here. In one
+    process it is plain batch norm.
+    """
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """A batch (N, C, …), normalised a channel (Ioffe and Szegedy 2015)."""
+        apart = batch.device.type == "cpu" and self.training and distributed.is_initialized()
+        if not apart:
+            normalised: Tensor = super().forward(batch)
+            return normalised
+        dimensions = [0, *range(2, batch.dim())]
+        values = batch.float()
+        moments = torch.stack([values.mean(dimensions), values.square().mean(dimensions)])
+        total = differentiable.all_reduce(moments)
+        mean, square = total / distributed.get_world_size()
+        variance = square - mean.square()
+        count = values[:, 0].numel() * distributed.get_world_size()
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        shape = [1, -1, *[1] * (batch.dim() - 2)]
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        across: Tensor = values * scale.view(shape) + shift.view(shape)
+        return across.to(batch.dtype)

@@ -1,0 +1,92 @@
+"""What happened in a training: history.csv, a row a reading, and samples.npz."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.outputs import whole
+
+if TYPE_CHECKING:
+    import torch
+
+    from stages.gan.training import Moment
+
+HISTORY = "history.csv"
+Row = dict[str, float | int]
+
+
+class Story:
+    """Rows and samples so far, in FOLDER.
+
+    The history grows on the disk while the network trains, so that a person can watch it; its last
+    two columns, seconds and pictures_per_second, are the only ones that differ from run to run.
+    """
+
+    def __init__(self, folder: Path, batch_size: int) -> None:
+        self.rows: list[Row] = []
+        self._folder = folder
+        self._batch_size = batch_size
+        self._epochs: list[float] = []
+        self._samples: list[torch.Tensor] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        self._write()
+
+    def add(self, moment: Moment, seconds: float) -> Row | None:
+        """Take MOMENT in, SECONDS of training after the start; the row that it made, if any."""
+        if moment.samples is not None:
+            self._epochs.append(moment.epoch)
+            self._samples.append(moment.samples)
+        if moment.means is None:
+            return None
+        before: Row = self.rows[-1] if self.rows else {"step": 0, "seconds": 0.0}
+        pictures = (moment.step - before["step"]) * self._batch_size
+        row: Row = {
+            "epoch": moment.epoch,
+            "step": moment.step,
+            **moment.means,
+            "seconds": seconds,
+            "pictures_per_second": pictures / max(seconds - before["seconds"], 1e-9),
+        }
+        self.rows.append(row)
+        with (self._folder / HISTORY).open("a", encoding="utf-8", newline="") as file:
+            self._rows_to(file, [row], header=file.tell() == 0)
+        return row
+
+    def finish(self) -> None:
+        """Write samples.npz: epochs (S,) and pictures (S, 64, R, R, 3) uint8."""
+        import numpy as np
+        import torch
+
+        with whole(self._folder / "samples.npz") as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file, epochs=np.array(self._epochs), pictures=torch.stack(self._samples).numpy()
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, for a checkpoint."""
+        return {"rows": self.rows, "epochs": self._epochs, "samples": self._samples}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Be as STATE was, on the disk, too."""
+        self.rows, self._epochs, self._samples = state["rows"], state["epochs"], state["samples"]
+        self._write()
+
+    def _write(self) -> None:
+        with (
+            whole(self._folder / HISTORY) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            self._rows_to(file, self.rows, header=True)
+
+    @staticmethod
+    def _rows_to(file: Any, rows: list[Row], header: bool) -> None:
+        if rows:
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+            if header:
+                writer.writeheader()
+            for row in rows:
+                writer.writerow(
+                    {k: v if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()}
+                )

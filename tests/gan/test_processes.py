@@ -1,0 +1,78 @@
+"""Two processes on this machine train as one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stages.gan.processes import Processes
+from tests.conftest import TINY, run, set_params
+
+
+@pytest.fixture
+def repository(workspace: Path, drawings: np.ndarray) -> Path:
+    (workspace / "stages").symlink_to(Path(__file__).parent.parent.parent / "stages")
+    np.save(workspace / "pictures.npy", drawings)
+    return workspace
+
+
+def train(
+    repository: Path, to: str, name: str = "aegan", **env: str
+) -> subprocess.CompletedProcess:
+    command = ["-m", "stages.train", name, "pictures.npy", f"{to}/model", f"{to}/story"]
+    return run(sys.executable, *command, cwd=repository, check=False, **env)
+
+
+@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
+def test_two_processes_end_where_one_does(repository: Path, name: str) -> None:
+    """Same batches, same draws, batch norm and gradients over both: alike but for rounding."""
+    set_params(repository, {**TINY, f"{name}.epochs": 2, f"{name}.label_noise": 0.1})
+    one = train(repository, "one", name)
+    two = train(repository, "two", name, POKEGAN_PROCESSES="2", OMP_NUM_THREADS="1")
+    assert one.returncode == two.returncode == 0, one.stderr + two.stderr
+    for file in sorted((repository / "one/model").glob("*.safetensors")):
+        expected, found = load_file(file), load_file(repository / "two/model" / file.name)
+        for key, value in expected.items():
+            assert torch.allclose(value.float(), found[key].float(), atol=2e-4), (file.name, key)
+    histories = [pd.read_csv(repository / f"{n}/story/history.csv") for n in ("one", "two")]
+    timeless = [h.drop(columns=["seconds", "pictures_per_second"]) for h in histories]
+    assert len(timeless[0]) == len(timeless[1]) > 1
+    # Adam turns rounding of tiny gradients into steps of full size, so a few per cent remain.
+    np.testing.assert_allclose(timeless[0], timeless[1], rtol=0.05, atol=0.02)
+    facts = json.loads((repository / "two/story/run.json").read_text())
+    assert facts["processes"] == 2
+
+
+def test_one_writes(repository: Path) -> None:
+    """One run in MLflow, one row a reading, one line a reading on standard error."""
+    result = train(repository, "two", POKEGAN_PROCESSES="2", OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("step 4/4") == 1
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pokegan")
+    (found,) = client.search_runs([experiment.experiment_id])
+    points = client.get_metric_history(found.info.run_id, "generator_loss")
+    assert len(points) == len(pd.read_csv(repository / "two/story/history.csv"))
+
+
+def test_a_fault_of_the_user_is_one_sentence(repository: Path) -> None:
+    result = train(repository, "two", POKEGAN_PROCESSES="5")
+    assert result.returncode == 1
+    assert "aegan.batch_size is 12, which 5 processes cannot share" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_shares_cover_the_batch_once() -> None:
+    batch = torch.arange(12)
+    shares = [Processes(rank, 3).share(batch) for rank in range(3)]
+    assert sorted(torch.cat(shares).tolist()) == batch.tolist()
+    assert {len(share) for share in shares} == {4}
