@@ -35,7 +35,7 @@ from tests.conftest import (
     set_params,
 )
 
-LONG = {**TINY, "dcgan819.epochs": 100, "dcgan819.snapshots": 10}
+LONG = {**TINY, "dcgan819.epochs": 40, "dcgan819.snapshots": 10}
 TIMES = ["seconds", "pictures_per_second"]
 COMMAND = ("-m", "stages.train", "dcgan819", "pictures.npy")
 
@@ -80,7 +80,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 def test_a_stopped_training_goes_on(place: Path, number: signal.Signals) -> None:
     """To the same bytes as a straight one, in its own run, as one curve."""
     process = start(place, "stopped", POKEGAN_SAVE_EVERY="0.001")
-    wait_for_rows(place / "stopped/story/history.csv", 20)
+    wait_for_rows(place / "stopped/story/history.csv", 8)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     status = {signal.SIGTERM: 143, signal.SIGINT: 1, signal.SIGKILL: -9}[number]
@@ -162,7 +162,7 @@ def test_dvc_repro_goes_on_after_ctrl_c(tmp_path: Path, drawings: np.ndarray) ->
 
 
 def test_a_divergence_is_named(place: Path, stage: Stage) -> None:
-    set_params(place, {**TINY, "lr": 1e30})
+    set_params(place, {**TINY, "lr": 1e18, "dcgan819.snapshots": 4})
     result = stage("train", "dcgan819", "pictures.npy", "m", "s", "--save-every", "0")
     assert_one_sentence(result, "at step", "the training has diverged; lower lr", "last good state")
     assert not Path("m").exists()
