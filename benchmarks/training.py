@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
@@ -91,9 +92,9 @@ def bare(network: Network, pictures: np.ndarray, precision: str, steps: int) -> 
             z = torch.randn(len(real), network.latent_dim, device=device)
             with autocast(precision, device):
                 fake = generator(z)
-                errors = loss(discriminator(real).float(), ones) + loss(
-                    discriminator(fake.detach()).float(), 0 * ones
-                )
+                with parametrize.cached():
+                    on_real, on_fake = discriminator(real), discriminator(fake.detach())
+                errors = loss(on_real.float(), ones) + loss(on_fake.float(), 0 * ones)
                 gan.optimizers["discriminator"].zero_grad()
                 errors.backward()
                 gan.optimizers["discriminator"].step()
@@ -202,6 +203,8 @@ def start_up(pictures: Path, folder: Path) -> tuple[float, float]:
         while not rows(folder / "first") and process.poll() is None:
             time.sleep(0.002)
         found = time.perf_counter() - begun
+        if process.poll() is not None:
+            raise click.ClickException("the stage ended before its first step; start it by hand")
         process.kill()
     with stage(pictures, folder / "longer", "snapshots: 12") as process:
         time.sleep(found + 20)

@@ -52,23 +52,37 @@ def fingerprint(pictures: np.ndarray, facts: Mapping[str, Any]) -> str:
 class Checkpoint:
     """The state of the training of STAGE with FINGERPRINT.
 
-    It belongs to one process at a time.
-
-    Raises:
-        PipelineError: another process trains exactly this.
+    It belongs to one process at a time, from `open` on.
     """
 
     def __init__(self, stage: str, fingerprint: str) -> None:
         self.path = root() / ".work" / stage / fingerprint / STATE
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._stage = stage
         self._lock = FileLock(self.path.with_name("lock"))
+
+    def open(self) -> dict[str, Any] | None:
+        """Take hold of it and load it.
+
+        Raises:
+            PipelineError: another process trains exactly this, or the place cannot be used.
+        """
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
+            # A process that was killed while it saved has left its own behind.
+            for partial in self.path.parent.glob(f".{STATE}.*.partial"):
+                partial.unlink()
         except Timeout as fault:
             raise PipelineError(
-                f"{self._lock.lock_file} is held: another process runs {stage} with these very "
-                "parameters; wait for it, or stop it."
+                f"{self._lock.lock_file} is held: another process runs {self._stage} with these "
+                "very parameters; wait for it, or stop it."
             ) from fault
+        except (OSError, NotImplementedError) as fault:
+            raise PipelineError(
+                f"{self.path.parent} cannot be used ({fault}); make it a folder that can be "
+                "written and locked."
+            ) from fault
+        return self.load()
 
     def load(self) -> dict[str, Any] | None:
         """The state, its tensors on the CPU; None where there is none.
@@ -124,16 +138,16 @@ class Checkpoint:
                 file.write(payload)
                 file.flush()
                 os.fsync(file.fileno())
-        except PipelineError as fault:
-            click.echo(f"Warning: {fault.message} The last good state stays.", err=True)
+        except (PipelineError, OSError) as fault:
+            click.echo(f"Warning: {fault} The last good state stays.", err=True)
             return False
         return True
 
     def remove(self) -> None:
         """The training has succeeded: its state goes, refused ones stay."""
         self.path.unlink(missing_ok=True)
-        self.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
+        self.release()
         if not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
 

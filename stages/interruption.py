@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -15,6 +17,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = 0
+        self._put_off = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -30,8 +33,17 @@ class Interruption:
         for each, handler in self._before.items():
             signal.signal(each, handler)
 
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Within, no signal acts: for what must not be left half done."""
+        self._put_off = True
+        try:
+            yield
+        finally:
+            self._put_off = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and not self._put_off:
             leave(number)
         self.requested = number
 

@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from stages.outputs import whole
 
 if TYPE_CHECKING:
@@ -50,14 +52,22 @@ class Story:
             "pictures_per_second": pictures / max(seconds - before["seconds"], 1e-9),
         }
         self.rows.append(row)
-        with (self._folder / HISTORY).open("a", encoding="utf-8", newline="") as file:
-            self._rows_to(file, [row], header=file.tell() == 0)
+        try:
+            with (self._folder / HISTORY).open("a", encoding="utf-8", newline="") as file:
+                self._rows_to(file, [row], header=file.tell() == 0)
+        except OSError as fault:  # no reason to stop a training: the end writes all rows
+            click.echo(f"Warning: {self._folder / HISTORY}: {fault.strerror}.", err=True)
         return row
 
     def finish(self) -> None:
-        """Write samples.npz: epochs (S,) and pictures (S, 64, R, R, 3) uint8."""
+        """Write the history as a whole, and samples.npz.
+
+        That holds epochs (S,) and pictures (S, 64, R, R, 3) uint8.
+        """
         import numpy as np
         import torch
+
+        self._write()
 
         with whole(self._folder / "samples.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(

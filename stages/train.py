@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,11 +64,7 @@ def train(
     """
     params = read_params("seed", "lr", "precision", name)
     network: Network = getattr(params, name)
-    if network.batch_size % processes:
-        raise PipelineError(
-            f"{name}.batch_size is {network.batch_size}, which {processes} processes cannot share "
-            "evenly; change the one or the other."
-        )
+    check_shares(name, network, processes)
 
     import numpy as np
     import torch
@@ -95,6 +92,7 @@ def train(
         launch(processes, "stages.train")
         return
     with joined() as group:
+        check_shares(name, network, group.count)
         device = choose_device()
         precision = choose_precision(params.precision, device)
         be_exact(params.seed)
@@ -112,15 +110,19 @@ def train(
             group,
         )
         computed = {"device": device.type, "precision": precision, "processes": group.count}
-        decisive = {**params.resolved(), **computed, "torch": torch.__version__}
+        rates = network.learning_rates(params.lr)
+        decisive = {**params.resolved(), **computed, "rates": rates, "torch": torch.__version__}
+        checkpoint = Checkpoint(f"train_{name}", fingerprint(data, decisive))
+        state = group.first(checkpoint.open) or {}
+        if state:
+            training.load_state_dict(state["training"])
         if not group.writes:
-            group.from_first(None, training.load_state_dict)
-            follow(training)
+            try:
+                follow(training)
+            except PipelineError:  # the process that writes says it
+                sys.exit(1)
             return
 
-        checkpoint = Checkpoint(f"train_{name}", fingerprint(data, decisive))
-        state = checkpoint.load() or {}
-        group.from_first(state.get("training"), training.load_state_dict)
         with tracked(f"train_{name}", params, resume=state.get("run_id")) as run:
             sizes = {f"{part}_parameters": count_parameters(n) for part, n in gan.networks.items()}
             facts = {**machine(device), **computed, **sizes}
@@ -130,10 +132,11 @@ def train(
                 tale.load_state_dict(state["story"])
                 click.echo(f"{name}: goes on after step {training.step}", err=True)
             with TrainingProgress(name, schedule, training.step, state.get("seconds", 0)) as shown:
-                follow(training, Watch(tale, shown, run, checkpoint, save_every * 60))
+                watch = Watch(tale, shown, run, checkpoint, save_every * 60)
+                watch.saved_step = training.step
+                follow(training, watch)
 
             tale.finish()
-            lr_generator, lr_discriminator = network.learning_rates(params.lr)
             with whole(model) as temporary:
                 told = {
                     "network": name,
@@ -146,8 +149,8 @@ def train(
                 {
                     "params": {
                         **params.resolved(),
-                        f"{name}.lr_generator": lr_generator,
-                        f"{name}.lr_discriminator": lr_discriminator,
+                        f"{name}.lr_generator": rates[0],
+                        f"{name}.lr_discriminator": rates[1],
                     },
                     "pictures": len(data),
                     "epochs": round(schedule.steps / schedule.steps_per_epoch, 4),
@@ -161,6 +164,15 @@ def train(
                 },
             )
         checkpoint.remove()
+
+
+def check_shares(name: str, network: Network, processes: int) -> None:
+    """Raise a PipelineError unless PROCESSES can share a batch evenly."""
+    if network.batch_size % processes:
+        raise PipelineError(
+            f"{name}.batch_size is {network.batch_size}, which {processes} processes cannot share "
+            "evenly; change the one or the other."
+        )
 
 
 def build(network: Network, shared_lr: float, resolution: int, streams: Streams) -> Gan:
@@ -187,13 +199,14 @@ class Watch:
     checkpoint: Checkpoint
     seconds_between: float
     saved: float = field(default_factory=time.monotonic)
-    collapsed: bool = False
+    saved_step: int = 0
 
     def see(self, moment: Moment) -> None:
         """Show, keep and tell MOMENT."""
         from stages.pictures.grids import grid
 
         self.progress.step(moment)
+        before = self.story.rows[-1]["collapsed"] if self.story.rows else 0
         row = self.story.add(moment, self.progress.seconds)
         if row is None:
             return
@@ -201,13 +214,12 @@ class Watch:
         if moment.samples is not None:
             pixels = grid(moment.samples.numpy(), COLUMNS)
             self.run.picture("samples", pixels, step=moment.step)
-        if row["collapsed"] and not self.collapsed:
+        if row["collapsed"] and not before:
             self.run.facts({"collapsed": f"at step {moment.step}"})
             self.progress.say(
                 f"Warning: at step {moment.step} the samples are nearly alike (diversity "
                 f"{row['diversity']:.2f} of the true pictures' own): the generator has collapsed."
             )
-        self.collapsed = bool(row["collapsed"])
 
     def is_due(self, last: bool) -> bool:
         """True when it is time to save; after the LAST step always."""
@@ -215,7 +227,7 @@ class Watch:
 
     def save(self, training: dict[str, Any]) -> None:
         """Put the state of TRAINING, and what has been told of it, on the disk."""
-        self.checkpoint.save(
+        saved = self.checkpoint.save(
             {
                 "training": training,
                 "story": self.story.state_dict(),
@@ -224,6 +236,8 @@ class Watch:
             }
         )
         self.saved = time.monotonic()
+        if saved:
+            self.saved_step = training["step"]
 
 
 def follow(training: Training, watch: Watch | None = None) -> None:
@@ -231,6 +245,8 @@ def follow(training: Training, watch: Watch | None = None) -> None:
 
     A signal ends it after the step that is under way, with its state saved.
     """
+    import torch
+
     from stages.gan.training import DivergedError
 
     group, last = training.processes, training.schedule.steps
@@ -243,21 +259,32 @@ def follow(training: Training, watch: Watch | None = None) -> None:
                     due = watch.is_due(last=moment.step == last)
                 # All processes do the same: the most urgent wish of any, a signal before a save.
                 wish = group.most(2 * interruption.requested + due)
-                if wish:
+                if not wish:
+                    continue
+                with interruption.put_off():
                     state = training.state_dict()
                     if watch:
                         watch.save(state)
+                    group.most(0)  # none leaves, or is told to, before the state is on the disk
                 if wish > 1:
-                    click.echo(
-                        f"Stopped after step {moment.step}; run it again to go on.", err=True
-                    )
+                    if watch:
+                        watch.progress.say(
+                            f"Stopped after step {moment.step}; run it again to go on after step "
+                            f"{watch.saved_step}."
+                        )
                     leave(wish // 2)
     except DivergedError as fault:
-        if watch and watch.checkpoint.path.exists():
+        if watch and watch.saved_step:
             raise DivergedError(
-                f"{fault.message} The last good state stays in {watch.checkpoint.path}."
+                f"{fault.message} The last good state, of step {watch.saved_step}, stays in "
+                f"{watch.checkpoint.path}; changed parameters begin anew."
             ) from fault
         raise
+    except torch.OutOfMemoryError as fault:
+        raise PipelineError(
+            "The device's memory is full; lower the network's batch_size or width, or "
+            "prepare.resolution."
+        ) from fault
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ STATE = {"training": {"step": 3, "weights": torch.arange(1000.0)}, "run_id": Non
 @pytest.fixture
 def saved(workspace: Path) -> Checkpoint:
     this = Checkpoint("train_x", "abc")
-    assert this.load() is None
+    assert this.open() is None
     assert this.save(STATE)
     return this
 
@@ -78,16 +78,31 @@ def test_a_full_disk_leaves_the_last_good_state(
 
 def test_one_process_at_a_time(saved: Checkpoint) -> None:
     with pytest.raises(PipelineError, match="another process runs train_x with these very"):
-        Checkpoint("train_x", "abc")
-    Checkpoint("train_x", "other")
+        Checkpoint("train_x", "abc").open()
+    assert Checkpoint("train_x", "other").open() is None
     saved.release()
-    Checkpoint("train_x", "abc")
+    assert Checkpoint("train_x", "abc").open()
+
+
+def test_an_unusable_place_is_named(workspace: Path) -> None:
+    (workspace / ".work").write_text("a file")
+    with pytest.raises(PipelineError, match="train_x/abc cannot be used"):
+        Checkpoint("train_x", "abc").open()
+
+
+def test_what_a_kill_left_half_written_is_swept(saved: Checkpoint) -> None:
+    partial = saved.path.with_name(".state.pt.4711.partial")
+    partial.write_bytes(b"half")
+    saved.release()
+    assert Checkpoint("train_x", "abc").open()
+    assert not partial.exists()
 
 
 def test_success_takes_the_state_away_and_nothing_else(saved: Checkpoint) -> None:
     saved.remove()
     assert not saved.path.parent.exists()
     kept = Checkpoint("train_x", "abc")
+    kept.open()
     kept.path.with_name("state.pt.refused1").write_bytes(b"torn")
     kept.save(STATE)
     kept.remove()

@@ -18,7 +18,7 @@ from stages.gan.construction import (
     describe_generator,
     make_optimizer,
 )
-from stages.gan.losses import Labels, adversarial, towards_true, update
+from stages.gan.losses import Labels, adversarial, frozen, towards_true, update
 from stages.gan.randomness import Streams, latents
 
 if TYPE_CHECKING:
@@ -114,25 +114,21 @@ class Aegan:
             picture_loss + latent_loss,
         )
 
-        # The discriminators only pass the gradient on: their own weights need none here.
-        self.discriminator.requires_grad_(False)
-        self.latent_discriminator.requires_grad_(False)
         picture_error = functional.l1_loss(picture_again.float(), real)
         latent_error = functional.mse_loss(latent_again.float(), z)
-        with parametrize.cached():
-            fooled = [self.discriminator(x) for x in (fake, picture_again)]
-        fooled_latents = [self.latent_discriminator(x) for x in (encoded, latent_again)]
-        generator_loss = (
-            weights.picture_adversarial * sum(map(towards_true, fooled))
-            + weights.latent_adversarial * sum(map(towards_true, fooled_latents))
-            + weights.picture_reconstruction * picture_error
-            + weights.latent_reconstruction * latent_error
-        )
-        generator_gradient = update(
-            self.optimizers["generator"], [self.generator, self.encoder], generator_loss
-        )
-        self.discriminator.requires_grad_(True)
-        self.latent_discriminator.requires_grad_(True)
+        with frozen(self.discriminator, self.latent_discriminator):
+            with parametrize.cached():
+                fooled = [self.discriminator(x) for x in (fake, picture_again)]
+            fooled_latents = [self.latent_discriminator(x) for x in (encoded, latent_again)]
+            generator_loss = (
+                weights.picture_adversarial * sum(map(towards_true, fooled))
+                + weights.latent_adversarial * sum(map(towards_true, fooled_latents))
+                + weights.picture_reconstruction * picture_error
+                + weights.latent_reconstruction * latent_error
+            )
+            generator_gradient = update(
+                self.optimizers["generator"], [self.generator, self.encoder], generator_loss
+            )
 
         return {
             "discriminator_loss": picture_loss.detach(),

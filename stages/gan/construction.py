@@ -86,14 +86,23 @@ def initialise(network: nn.Module, streams: Streams, name: str) -> None:
     start: at a standard deviation of 0.02 the signal of five narrow layers would vanish. Each
     layer has a stream of its own, so that a change of one layer leaves the others' start alone.
     """
-    for path, module in network.named_modules():
-        with streams.in_place_of_the_global(f"initial weights of {name}.{path}"):
-            if isinstance(module, BatchNorm | nn.GroupNorm):
-                nn.init.normal_(module.weight, 1.0, 0.02)
-            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                module.reset_parameters()
-                if not path.startswith("dense"):
-                    nn.init.normal_(module.weight, 0.0, 0.02)
+    layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    norms = (BatchNorm, nn.GroupNorm)
+    # Counted each by kind: a place in a Sequential would move with every module put before it.
+    for number, (path, module) in enumerate(_of_kind(network, layers)):
+        with streams.in_place_of_the_global(f"initial weights of {name}, layer {number}"):
+            module.reset_parameters()
+        if not path.startswith("dense"):
+            # Anew, for whether there is a bias decides how much has been drawn by now.
+            with streams.in_place_of_the_global(f"initial weights of {name}, kernel {number}"):
+                nn.init.normal_(module.weight, 0.0, 0.02)
+    for number, (_, module) in enumerate(_of_kind(network, norms)):
+        with streams.in_place_of_the_global(f"initial weights of {name}, norm {number}"):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def _of_kind(network: nn.Module, kinds: tuple[type, ...]) -> list[tuple[str, Any]]:
+    return [(path, each) for path, each in network.named_modules() if isinstance(each, kinds)]
 
 
 def normalise_spectrally(network: nn.Module) -> None:

@@ -14,7 +14,7 @@ from stages.gan.construction import (
     describe_generator,
     make_optimizer,
 )
-from stages.gan.losses import Labels, adversarial, towards_true, update
+from stages.gan.losses import Labels, adversarial, frozen, towards_true, update
 from stages.gan.randomness import Streams, latents
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ class Dcgan:
             self.optimizers["discriminator"], [self.discriminator], discriminator_loss
         )
 
-        # D only passes the gradient on: its own weights need none in this step.
-        self.discriminator.requires_grad_(False)
-        generator_loss = towards_true(self.discriminator(fake))
-        generator_gradient = update(self.optimizers["generator"], [self.generator], generator_loss)
-        self.discriminator.requires_grad_(True)
+        with frozen(self.discriminator):
+            generator_loss = towards_true(self.discriminator(fake))
+            generator_gradient = update(
+                self.optimizers["generator"], [self.generator], generator_loss
+            )
 
         return {
             "discriminator_loss": discriminator_loss.detach(),

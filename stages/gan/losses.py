@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +48,18 @@ def towards_true(logits: Tensor) -> Tensor:
     −log D(G(z)), Goodfellow et al. 2014, section 3.
     """
     return functional.softplus(-logits.float()).mean()
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """NETWORKS pass a gradient on and take none for their own weights."""
+    try:
+        for network in networks:
+            network.requires_grad_(False)
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)
 
 
 def update(optimizer: torch.optim.Optimizer, trained: list[nn.Module], loss: Tensor) -> Tensor:

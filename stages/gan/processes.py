@@ -2,11 +2,12 @@
 
 torchrun starts them and tells each its place. All draw the same random numbers and take every
 n-th picture, latent and label of a batch; batch norm and gradients are averaged over all of them.
-So the number of processes changes no more than the order of additions.
+So the number of processes changes no more than the order of additions, and the masks of dropout.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -57,13 +58,27 @@ class Processes:
         distributed.all_gather_object(values, value, group=self.group)
         return values
 
-    def from_first(self, value: Any, take: Callable[[Any], None]) -> None:
-        """TAKE the VALUE that the writing process has, unless it is None."""
-        values = [value]
-        if self.count > 1:
-            distributed.broadcast_object_list(values, src=0, group=self.group)
-        if values[0] is not None:
-            take(values[0])
+    def first(self, action: Callable[[], Any]) -> Any:
+        """What ACTION gives in the writing process, for all of them; a fault there ends all.
+
+        Raises:
+            PipelineError: ACTION's own, in the writing process; the others end without a word.
+        """
+        if self.count == 1:
+            return action()
+        fault, told = None, [(False, None)]
+        if self.writes:
+            try:
+                told = [(True, action())]
+            except PipelineError as raised:
+                fault = raised
+        distributed.broadcast_object_list(told, src=0, group=self.group)
+        if fault:
+            raise fault
+        succeeded, value = told[0]
+        if not succeeded:
+            sys.exit(1)
+        return value
 
 
 def launched() -> bool:
@@ -76,6 +91,7 @@ def launch(count: int, module: str) -> None:
 
     Ends this process with code 1 if one of them fails; they have said why.
     """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -89,10 +105,13 @@ def launch(count: int, module: str) -> None:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
     )
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
         elastic_launch(configuration, sys.executable)("-m", module, *sys.argv[1:])
     except ChildFailedError:
         sys.exit(1)
+    except SignalException as signalled:
+        sys.exit(128 + signalled.sigval)
 
 
 @contextmanager
@@ -107,7 +126,7 @@ def joined() -> Iterator[Processes]:
         if local >= torch.cuda.device_count():
             raise PipelineError(
                 f"torchrun started process {local + 1} on this host, but there are only "
-                f"{torch.cuda.device_count()} GPUs; lower --nproc-per-node."
+                f"{torch.cuda.device_count()} GPUs; start fewer processes."
             )
         torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl"
@@ -144,33 +163,29 @@ def average(values: Tensor) -> Tensor:
 class BatchNorm(nn.SyncBatchNorm):
     """Batch norm over the whole batch, however many processes share it.
 
-    torch's own does so between GPUs only; between CPUs the moments are averaged here. In one
-    process it is plain batch norm.
+    In one process it is plain batch norm. Between several, torch's own knows GPUs only and waits
+    for them in every pass; shares are equal here, so two averages are all that is needed.
     """
 
     def forward(self, batch: Tensor) -> Tensor:
         """A batch (N, C, …), normalised a channel (Ioffe and Szegedy 2015)."""
-        apart = batch.device.type == "cpu" and self.training and distributed.is_initialized()
-        if not apart:
-            normalised: Tensor = super().forward(batch)
-            return normalised
-        dimensions = [0, *range(2, batch.dim())]
-        values = batch.float()
-        moments = torch.stack([values.mean(dimensions), values.square().mean(dimensions)])
-        total = differentiable.all_reduce(moments)
-        mean, square = total / distributed.get_world_size()
-        variance = square - mean.square()
-        count = values[:, 0].numel() * distributed.get_world_size()
+        if not (self.training and distributed.is_initialized()):
+            alone: Tensor = super().forward(batch)
+            return alone
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
+        values, shape = batch.float(), [1, -1, *[1] * (batch.dim() - 2)]
+        dimensions, processes = [0, *range(2, batch.dim())], distributed.get_world_size()
+        mean = differentiable.all_reduce(values.mean(dimensions)) / processes
+        centred = values - mean.view(shape)
+        variance = differentiable.all_reduce(centred.square().mean(dimensions)) / processes
+        count = values[:, 0].numel() * processes
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        shape = [1, -1, *[1] * (batch.dim() - 2)]
         scale = self.weight * (variance + self.eps).rsqrt()
-        shift = self.bias - mean * scale
-        across: Tensor = values * scale.view(shape) + shift.view(shape)
-        return across.to(batch.dtype)
+        normalised: Tensor = centred * scale.view(shape) + self.bias.view(shape)
+        return normalised.to(batch.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stages.errors import PipelineError
 from stages.gan.device import autocast
@@ -132,11 +132,8 @@ class Training:
         # Dropout alone draws from torch's global generators, on each process its own numbers.
         torch.manual_seed(streams.seed(f"dropout of process {self.processes.rank}"))
         gan.prepare(device)
-        self._ema = (
-            AveragedModel(gan.generator, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True)
-            if ema
-            else None
-        )
+        self._decay = ema
+        self._average = copy.deepcopy(gan.generator).requires_grad_(False) if ema else None
         self._z = latents(SAMPLES, gan.latent_dim, streams["fixed latents"])
         rows = torch.linspace(0, len(pictures) - 1, min(SAMPLES, len(pictures))).round().long()
         self._spread = nearest_distance(pictures[rows])
@@ -147,6 +144,7 @@ class Training:
         self._sums = torch.zeros((), device=device)
         self._since = 0
         self._broken_at = torch.zeros((), dtype=torch.long, device=device)
+        self._broken = torch.zeros((), device=device)
         self._advance: Callable[[dict[str, Tensor]], Tensor] = self._compute
         graphs = device.type == "cuda" and os.environ.get("POKEGAN_CUDA_GRAPHS") != "0"
         if graphs and self.processes.count == 1:
@@ -155,14 +153,15 @@ class Training:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """What a trained model consists of; the moving average, too, where there is one."""
-        average: dict[str, nn.Module] = {"generator_ema": self._ema.module} if self._ema else {}
-        return {**self.gan.networks, **average}
+        if self._average is None:
+            return self.gan.networks
+        return {**self.gan.networks, "generator_ema": self._average}
 
     @property
     def descriptions(self) -> dict[str, dict[str, Any]]:
         """What each of the networks is built from."""
         own = self.gan.descriptions
-        return {**own, "generator_ema": own["generator"]} if self._ema else own
+        return own if self._average is None else {**own, "generator_ema": own["generator"]}
 
     def moments(self) -> Iterator[Moment]:
         """Train to the end of the schedule, one step a moment.
@@ -179,12 +178,11 @@ class Training:
             inputs["rows"] = self._order[position : position + schedule.batch_size]
             measures = self._advance({name: self._send(each) for name, each in inputs.items()})
             self.step += 1
-            if self._ema:
-                self._ema.update_parameters(self.gan.generator)
             self._sums = self._sums + measures
             self._since += 1
             broken = ~measures.isfinite().all() & (self._broken_at == 0)
             self._broken_at = torch.where(broken, self.step, self._broken_at)
+            self._broken = torch.where(broken, measures, self._broken)
             epoch = self.step / schedule.steps_per_epoch
             latest = dict(zip(self._names, measures.unbind(), strict=True))
             if schedule.is_snapshot(self.step) or schedule.is_epoch_end(self.step):
@@ -205,15 +203,28 @@ class Training:
         real = from_bytes(self._resident[inputs["rows"]])
         with autocast(self._precision, self._device):
             measures = self.gan.step(real, inputs)
+        if self._average is not None:
+            self._follow(self._average)
         self._names = list(measures)
         return torch.stack(list(measures.values()))
+
+    @torch.no_grad()
+    def _follow(self, average: nn.Module) -> None:
+        """Move AVERAGE towards the generator, buffers as well as weights."""
+        # torch's AveragedModel reads its counter from the device in each step.
+        now = self.gan.generator.state_dict()
+        for name, kept in average.state_dict().items():
+            if kept.is_floating_point():
+                kept.lerp_(now[name], 1 - self._decay)
+            else:
+                kept.copy_(now[name])
 
     def _read(self) -> tuple[dict[str, float], Tensor]:
         """Means since the last reading, how diverse the samples are, and the samples."""
         self.check()
         values = average(self._sums / self._since).tolist()
         self._sums, self._since = torch.zeros_like(self._sums), 0
-        samples = draw_pictures(self._ema.module if self._ema else self.gan.generator, self._z)
+        samples = draw_pictures(self.networks.get("generator_ema", self.gan.generator), self._z)
         diversity = nearest_distance(samples) / max(self._spread, 1e-9)
         self._most_diverse = max(self._most_diverse, diversity)
         return {
@@ -228,11 +239,12 @@ class Training:
         Raises:
             DivergedError: one is not; named with the step that it happened in.
         """
-        step = self.processes.most(int(self._broken_at))
-        if step:
-            values = dict(zip(self._names, average(self._sums.clone()).tolist(), strict=True))
-            broken = {name: value for name, value in values.items() if not isfinite(value)}
-            name, value = next(iter(broken.items()), ("a measure", "no number"))
+        own, last = int(self._broken_at), self.schedule.steps
+        step = last - self.processes.most(last - own if own else -1)
+        if step <= last:
+            values = zip(self._names, self._broken.tolist(), strict=True) if own == step else ()
+            broken = [(name, value) for name, value in values if not isfinite(value)]
+            name, value = broken[0] if broken else ("a measure of another process", "no number")
             raise DivergedError(
                 f"{name} became {value} at step {step}: the training has diverged; "
                 "lower lr, or set precision to fp32."
@@ -251,7 +263,7 @@ class Training:
         return {
             "step": self.step,
             "networks": {name: each.state_dict() for name, each in self.gan.networks.items()},
-            "ema": self._ema.state_dict() if self._ema else None,
+            "average": self._average.state_dict() if self._average is not None else None,
             "optimizers": {name: each.state_dict() for name, each in self.gan.optimizers.items()},
             "streams": self.streams.state_dict(),
             "dropout": self.processes.gather(dropout),
@@ -267,8 +279,8 @@ class Training:
         self.step = state["step"]
         for name, network in self.gan.networks.items():
             network.load_state_dict(state["networks"][name])
-        if self._ema:
-            self._ema.load_state_dict(state["ema"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
         for name, optimizer in self.gan.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.streams.load_state_dict(state["streams"])

@@ -192,17 +192,32 @@ def test_a_layer_keeps_its_start_when_another_changes() -> None:
     changed = {key for key in one if one[key].shape != two[key].shape}
     assert changed == {"layers.1.weight"}
     assert all(torch.equal(one[key], two[key]) for key in one.keys() - changed)
-    dry, wet = discriminator(), discriminator(dropout_discriminator=0.5)
-    kernels = [
-        [m.weight for m in network.modules() if isinstance(m, nn.Conv2d)] for network in (dry, wet)
-    ]
-    assert torch.equal(kernels[0][0], kernels[1][0])
-    assert not torch.equal(
-        build(describe_generator(section(), 32), Streams(1), "generator").state_dict()[
-            "layers.1.weight"
-        ],
-        one["layers.1.weight"],
-    )
+    other = build(describe_generator(section(), 32), Streams(1), "generator").state_dict()
+    assert not torch.equal(other["layers.1.weight"], one["layers.1.weight"])
+
+
+@pytest.mark.parametrize(
+    "knob",
+    [
+        {"dropout_discriminator": 0.5, "dropout_generator": 0.5},
+        {"normalization_discriminator": "none", "normalization_generator": "none"},
+        {"normalization_discriminator": "layer", "normalization_generator": "instance"},
+        {"spectral_norm": False},
+    ],
+)
+def test_every_kernel_keeps_its_start_when_a_knob_is_turned(knob: dict[str, Any]) -> None:
+    def kernels(network: nn.Module) -> list[torch.Tensor]:
+        kinds = (nn.Conv2d, nn.ConvTranspose2d)
+        found = [m for m in network.modules() if isinstance(m, kinds)]
+        parametrized = [getattr(m, "parametrizations", None) for m in found]
+        return [
+            p.weight.original if p else m.weight for m, p in zip(found, parametrized, strict=True)
+        ]
+
+    for make in (generator, discriminator):
+        before, after = kernels(make()), kernels(make(**knob))
+        assert len(before) == len(after) == 4
+        assert all(torch.equal(one, two) for one, two in zip(before, after, strict=True))
 
 
 def test_optimizers() -> None:

@@ -101,7 +101,7 @@ torch.set_num_threads(1)
 def run(folder, pictures):
     checkpoint = Checkpoint("train_dcgan819", "f")
     this = training(pictures, epochs=8)
-    state = checkpoint.load()
+    state = checkpoint.open()
     if state:
         this.load_state_dict(state)
     with open("starts", "a") as starts:
@@ -188,15 +188,14 @@ def test_a_diverged_training_has_no_state_to_keep(workspace: Path, drawings: np.
 
 
 def test_the_moving_average_is_one(workspace: Path, drawings: np.ndarray) -> None:
-    """0.9·before + 0.1·now after each step, beginning with the weights of the first."""
+    """0.9·before + 0.1·now after each step, beginning with the initial weights."""
     this = training(drawings, ema=0.9)
-    expected: dict[str, torch.Tensor] = {}
+    begun = this.gan.generator.state_dict().items()
+    expected = {key: value.clone() for key, value in begun if value.is_floating_point()}
     for _ in this.moments():
         for key, value in this.gan.generator.state_dict().items():
             if value.is_floating_point():
-                expected[key] = (
-                    0.9 * expected[key] + 0.1 * value if key in expected else value.clone()
-                )
+                expected[key] = 0.9 * expected[key] + 0.1 * value
     averaged = this.networks["generator_ema"].state_dict()
     assert all(torch.allclose(averaged[key], expected[key], atol=1e-6) for key in expected)
     assert "generator_ema" not in training(drawings, ema=0.0).networks

@@ -95,6 +95,36 @@ def test_gradients_stay_on_their_side(workspace: Path, drawings: np.ndarray) -> 
                 assert same == (part not in own), (name, part)
 
 
+@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
+def test_weights_of_a_discriminator_take_a_gradient_once_a_step(workspace: Path, name: str) -> None:
+    gan = fresh(name)
+    gan.prepare(CPU)
+    taken: dict[str, int] = {}
+    for part, network in gan.networks.items():
+        first = next(network.parameters())
+
+        def count(_: torch.Tensor, part: str = part) -> None:
+            taken[part] = taken.get(part, 0) + 1
+
+        first.register_post_accumulate_grad_hook(count)
+    gan.step(torch.rand(12, 3, 32, 32), gan.draw(12, Streams(0)))
+    assert taken == dict.fromkeys(gan.networks, 1)
+
+
+def test_a_divergence_names_what_broke_first(workspace: Path, drawings: np.ndarray) -> None:
+    gan = fresh("dcgan819")
+    honest, steps = gan.step, iter(range(9))
+
+    def step(real: torch.Tensor, drawn: Any) -> dict[str, torch.Tensor]:
+        measures = honest(real, drawn)
+        broken = {1: ["generator_gradient"], 2: list(measures)}.get(next(steps), [])
+        return measures | dict.fromkeys(broken, torch.tensor(torch.inf))
+
+    gan.step = step
+    with pytest.raises(DivergedError, match="generator_gradient became inf at step 2:"):
+        follow(gan, drawings)
+
+
 def test_loss_of_aegan_by_hand(workspace: Path) -> None:
     """(2·real + first + second)/4 and the weighted four losses, with networks that are constant."""
     gan = fresh(
