@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from stages.gan import networks
 from stages.gan.processes import BatchNorm
 from stages.gan.randomness import Streams
+from stages.gan.spectral import normalise_spectrally
 
 if TYPE_CHECKING:
     from stages.params import Network
@@ -103,13 +103,6 @@ def initialise(network: nn.Module, streams: Streams, name: str) -> None:
 
 def _of_kind(network: nn.Module, kinds: tuple[type, ...]) -> list[tuple[str, Any]]:
     return [(path, each) for path, each in network.named_modules() if isinstance(each, kinds)]
-
-
-def normalise_spectrally(network: nn.Module) -> None:
-    """Spectral norm on every convolution and dense layer (Miyato et al. 2018, algorithm 1)."""
-    for module in list(network.modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            spectral_norm(module)
 
 
 def make_optimizer(params: Network, lr: float, trained: list[nn.Module]) -> torch.optim.Optimizer:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages.gan.construction import initialise, normalise_spectrally
+from stages.gan.construction import initialise
 from stages.gan.networks import (
     Discriminator,
     Encoder,
@@ -16,6 +16,7 @@ from stages.gan.networks import (
 )
 from stages.gan.processes import BatchNorm
 from stages.gan.randomness import Streams
+from stages.gan.spectral import normalise_spectrally
 
 
 def test_channels_of_the_report() -> None:
@@ -75,6 +76,25 @@ def test_every_convolution_is_spectrally_normalised() -> None:
     for kernel in kernels:
         largest = torch.linalg.matrix_norm(kernel.detach().flatten(1), ord=2)
         assert abs(largest - 1) < 0.02
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 4, 4)])
+def test_spectral_norm_is_torchs_own(shape: tuple[int, ...]) -> None:
+    """The same weight and the same gradient as torch.nn.utils.parametrizations.spectral_norm."""
+    torch.manual_seed(0)
+    weights, towards = torch.randn(shape), torch.randn(shape)
+    results = []
+    for normalise in (normalise_spectrally, nn.utils.parametrizations.spectral_norm):
+        layer = nn.Linear(5, 6) if len(shape) == 2 else nn.Conv2d(5, 6, 4)
+        with torch.no_grad():
+            layer.weight.copy_(weights)
+        normalise(layer)
+        for _ in range(500):
+            normalised = layer.weight
+        (normalised * towards).sum().backward()
+        results.append((normalised.detach(), layer.parametrizations.weight.original.grad))
+    for one, two in zip(*results, strict=True):
+        assert torch.allclose(one, two, atol=1e-4)
 
 
 def test_bytes_and_back() -> None:
