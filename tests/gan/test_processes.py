@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -14,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stages.gan.processes import Processes
+from stages.gan.processes import BatchNorm, Processes
 from tests.conftest import TINY, run, set_params
 
 
@@ -76,3 +79,58 @@ def test_shares_cover_the_batch_once() -> None:
     shares = [Processes(rank, 3).share(batch) for rank in range(3)]
     assert sorted(torch.cat(shares).tolist()) == batch.tolist()
     assert {len(share) for share in shares} == {4}
+
+
+def test_two_processes_that_are_stopped_go_on(repository: Path) -> None:
+    """A signal to all of them, as a cluster sends it, loses no state; the end is the same."""
+    set_params(repository, {**TINY, "dcgan819.epochs": 30, "dcgan819.dropout_discriminator": 0.1})
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    two = {"POKEGAN_PROCESSES": "2", "OMP_NUM_THREADS": "1"}
+    first = subprocess.Popen(
+        [sys.executable, "-m", "stages.train", "dcgan819", "pictures.npy", "a/model", "a/story"],
+        cwd=repository,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **two, "PATH": path},
+    )
+    history, deadline = repository / "a/story/history.csv", time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if history.exists() and len(history.read_text().splitlines()) > 5:
+            break
+        time.sleep(0.02)
+    children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+    for process in [*map(int, children), first.pid]:
+        os.kill(process, signal.SIGTERM)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode != 0
+    assert "Traceback" not in said
+    assert said.count("Stopped after step") == 1
+    again = train(repository, "a", "dcgan819", **two)
+    assert "dcgan819: goes on after step" in again.stderr
+    straight = train(repository, "b", "dcgan819", **two)
+    assert again.returncode == straight.returncode == 0, again.stderr + straight.stderr
+    for file in sorted((repository / "a/model").iterdir()):
+        assert file.read_bytes() == (repository / "b/model" / file.name).read_bytes()
+
+
+def test_torchrun_with_an_uneven_batch_is_named(repository: Path) -> None:
+    set_params(repository, {**TINY, "aegan.batch_size": 13})
+    command = ["--standalone", "--nproc-per-node", "2", "-m", "stages.train", "aegan"]
+    result = run("torchrun", *command, "pictures.npy", "m", "s", cwd=repository, check=False)
+    assert result.returncode != 0
+    assert "aegan.batch_size is 13, which 2 processes cannot share evenly" in result.stderr
+    assert not (repository / "m").exists()
+
+
+def test_batch_norm_of_nearly_constant_channels(tmp_path: Path) -> None:
+    """Where mean² hides the variance in fp32, two averages still find it."""
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1
+    )
+    try:
+        batch = 30 + 0.01 * torch.randn(64, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+        ours, torchs = BatchNorm(3), torch.nn.BatchNorm2d(3)
+        assert torch.allclose(ours(batch), torchs(batch), atol=1e-2)
+        assert torch.allclose(ours.running_var, torchs.running_var, rtol=1e-3)
+    finally:
+        torch.distributed.destroy_process_group()
