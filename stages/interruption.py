@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 ANSWERED = (signal.SIGINT, signal.SIGTERM)
+ONE_WISH = 1.0  # second
 
 
 class Interruption:
-    """While it is entered, the first signal is noted in REQUESTED; a second acts at once."""
+    """While it is entered, the first signal is noted in REQUESTED; a second Ctrl-C acts at once."""
 
     def __init__(self) -> None:
         self.requested = 0
         self._put_off = False
+        self._noted = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -43,9 +46,12 @@ class Interruption:
             self._put_off = False
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and not self._put_off:
+        # torchrun passes on what a terminal or a cluster has sent to all already: that is one wish.
+        again = self.requested == number and time.monotonic() - self._noted > ONE_WISH
+        if again and number == signal.SIGINT and not self._put_off:
             leave(number)
-        self.requested = number
+        if not self.requested:
+            self.requested, self._noted = number, time.monotonic()
 
 
 def leave(number: int) -> None:
