@@ -5,10 +5,10 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env repro paper ui test check benchmark format lock kaggle clean-env
+.PHONY: help env repro paper ui test check benchmark format lock kaggle inception dinov2 clean-env
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 env: .venv/installed  ## make the virtual environment .venv with exactly what requirements.lock says
 
@@ -51,6 +51,12 @@ format: env  ## put the code into shape
 lock: env  ## renew requirements.lock from pyproject.toml
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+
+inception dinov2: env
+	python -m stages.fetch $@
+
+inception:  ## fetch the weights that FID, KID and the Inception Score need (96 MB)
+dinov2:  ## fetch the weights that FD-DINOv2 needs (1.2 GB)
 
 kaggle: env  ## add what download.source=kaggle needs
 	python -m pip install --quiet kagglehub==1.0.3

@@ -7,9 +7,10 @@ use, the same ones that dvc.yaml lists for them; others are not visible to them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,6 +18,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -35,12 +37,27 @@ Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Beta = Annotated[Number, Field(ge=0, lt=1)]
+EncoderName = Literal["effnet_lite0", "inception", "dinov2"]
+ENCODERS: tuple[str, ...] = get_args(EncoderName)
+
+
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("twice", "must name each one once")
+    return values
 
 
 class Section(BaseModel):
     """A part of params.yaml: frozen, strictly typed, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in type(self).model_fields:
+            raise AttributeError(
+                f"the parameter {name!r} is not visible here: add it to read_params and to dvc.yaml"
+            )
+        return super().__getattr__(name)  # type: ignore[misc]
 
 
 class NpmPackage(Section):
@@ -169,8 +186,12 @@ class Aegan(Network):
 class Evaluate(Section):
     """The protocol of scoring."""
 
-    pictures: Annotated[int, Field(ge=2)]
+    encoders: Annotated[list[EncoderName], Field(min_length=1), AfterValidator(_distinct)]
+    # Precision and recall look at the third neighbour.
+    pictures: Annotated[int, Field(ge=4)]
+    draws: Annotated[int, Field(ge=2)]
     splits: Count
+    legacy_128: bool
 
 
 class Params(Section):
@@ -189,13 +210,6 @@ class Params(Section):
     aegan: Aegan
     evaluate: Evaluate
 
-    def __getattr__(self, name: str) -> Any:
-        if name in type(self).model_fields:
-            raise AttributeError(
-                f"params.{name} is not visible here: add {name!r} to read_params and to dvc.yaml"
-            )
-        return super().__getattr__(name)  # type: ignore[misc]
-
     def resolved(self) -> dict[str, Any]:
         """The visible values as a flat mapping, ``section.key`` → value."""
         return dict(_flat(self.model_dump()))
@@ -212,7 +226,9 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def read_params(*names: str, file: Path = FILE) -> Params:
-    """Read and check the whole of params.yaml; only the sections NAMES are visible.
+    """Read and check the whole of params.yaml; only NAMES are visible.
+
+    A name is a section's or, with a dot, that of one key of a section.
 
     Raises:
         PipelineError: the file is missing or no YAML, or one value is not what it must be.
@@ -241,7 +257,15 @@ def read_params(*names: str, file: Path = FILE) -> Params:
         params = Params.model_validate(values)
     except ValidationError as fault:
         raise PipelineError(f"{file}: {_sentence(fault)}") from fault
-    return Params.model_construct(**{name: getattr(params, name) for name in names})
+    visible: dict[str, Any] = {}
+    for name in names:
+        section, _, key = name.partition(".")
+        value = getattr(params, section)
+        if key:
+            before = dict(visible.get(section, ()))
+            value = type(value).model_construct(**before, **{key: getattr(value, key)})
+        visible[section] = value
+    return Params.model_construct(**visible)
 
 
 def _sentence(fault: ValidationError) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import click
 
@@ -23,6 +25,18 @@ MEASURES = {
     "d_real": "D(x)",
     "d_fake": "D(G(z))",
 }
+ENCODERS = {
+    "effnet_lite0": "EfficientNet-Lite0",
+    "inception": "the Inception network of FID",
+    "dinov2": "DINOv2",
+}
+TITLES = {"fd": "Fréchet distance", "kd": "kernel distance × 1000", "cs": "classifier score"}
+INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
+SHARES = {
+    "precision": "precision",
+    "recall": "recall",
+    "near_duplicates": "near-duplicates",
+}
 
 
 @click.command()
@@ -37,7 +51,7 @@ def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> N
     """
     from stages.params import read_params
 
-    params = read_params()
+    params = read_params("evaluate.encoders")
 
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -47,7 +61,8 @@ def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> N
     from stages.tracking import tracked
 
     with tracked("report", params) as run:
-        networks = [read_story(story) for story in stories]
+        encoders = params.evaluate.encoders
+        networks = [read_story(story, encoders) for story in stories]
         true_pictures = load_pictures(reals)
         with whole(grids) as folder:
             folder.mkdir()
@@ -74,6 +89,7 @@ def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> N
             resolution=true_pictures.shape[1],
             reals=shown,
             reals_count=len(true_pictures),
+            encoders=[score_section(encoder, networks) for encoder in encoders],
             specification=curves(histories, MEASURES),
             script=script(),
         )
@@ -82,8 +98,8 @@ def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> N
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB", err=True)
 
 
-def read_story(story: Path) -> dict[str, Any]:
-    """What a network's training and evaluation left in the folder STORY.
+def read_story(story: Path, encoders: Sequence[str]) -> dict[str, Any]:
+    """What a network's training, and its evaluations by ENCODERS, left in the folder STORY.
 
     Raises:
         PipelineError: a file of it is missing or broken.
@@ -93,23 +109,22 @@ def read_story(story: Path) -> dict[str, Any]:
 
     try:
         run = json.loads((story / "run.json").read_text(encoding="utf-8"))
-        scores = json.loads((story / "scores.json").read_text(encoding="utf-8"))
         history = pd.read_csv(story / "history.csv")
         with np.load(story / "samples.npz", allow_pickle=False) as samples:
             epochs, pictures = samples["epochs"], samples["pictures"]
-        encoder = scores["encoder"]
+        folder = story / "scores"
         return {
             "name": story.name,
             "run": run,
-            "scores": scores,
             "history": history,
+            "scores": {
+                encoder: json.loads((folder / f"{encoder}.json").read_text(encoding="utf-8"))
+                for encoder in encoders
+            },
+            "curves": {encoder: pd.read_csv(folder / f"{encoder}.csv") for encoder in encoders},
             "pictures": pictures,
             "moments": ", ".join(f"{epoch:.2g}" for epoch in epochs),
             "duration": duration(run["seconds"]),
-            "distance": scores[f"fd_{encoder}"],
-            "floor": scores[f"fd_{encoder}_floor"],
-            "classifier_score": scores[f"cs_{encoder}"],
-            "classifier_score_reals": scores[f"cs_{encoder}_reals"],
             "facts": [
                 *((key, value) for key, value in run["params"].items()),
                 *((key, value) for key, value in run.items() if key != "params"),
@@ -119,8 +134,51 @@ def read_story(story: Path) -> dict[str, Any]:
         raise PipelineError(
             f"{fault.filename} is missing; run `dvc repro`, which trains and scores first."
         ) from fault
-    except (ValueError, KeyError, OSError) as fault:
+    except (ValueError, KeyError, EOFError, OSError, BadZipFile) as fault:
         raise PipelineError(f"{story} cannot be read ({fault}); run `dvc repro`.") from fault
+
+
+def score_section(encoder: str, networks: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page shows of the scores of NETWORKS by ENCODER: a table and curves.
+
+    Kernel distances are shown a thousandfold, as papers do.
+
+    Raises:
+        PipelineError: a network's scores lack one.
+    """
+    from stages.pictures.charts import curves
+    from stages.scoring.names import NAMES
+
+    titles = INCEPTION_TITLES if encoder == "inception" else TITLES
+    columns = {name: titles[kind] for kind, name in NAMES[encoder].items()}
+    columns |= {f"{name}_{encoder}": title for name, title in SHARES.items()}
+    thousandfold = NAMES[encoder]["kd"]
+    rows, tables, truths = [], {}, {}
+    for network in networks:
+        scores, curve = network["scores"][encoder], network["curves"][encoder].copy()
+        try:
+            cells = [
+                [scores[f"{column}{kind}"] * (1000 if column == thousandfold else 1)
+                 for kind in ("", "_spread", "_reals")]
+                for column in columns
+            ]  # fmt: skip
+            curve[thousandfold] *= 1000
+            curve = curve[["epoch", *columns]]
+        except KeyError as fault:
+            raise PipelineError(
+                f"{network['name']}: the scores by {encoder} lack {fault}; run `dvc repro -f`."
+            ) from fault
+        rows.append({"network": network["name"], "cells": cells, "scores": scores})
+        tables[network["name"]] = curve
+        truths[network["name"]] = dict(zip(columns, (cell[2] for cell in cells), strict=True))
+    return {
+        "name": encoder,
+        "title": ENCODERS[encoder],
+        "columns": list(columns.values()),
+        "rows": rows,
+        "legacy": [key for key in rows[0]["scores"] if key.startswith("legacy")],
+        "specification": curves(tables, columns, truths),
+    }
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What happened in a training: history.csv, a row a reading, and samples.npz."""
+"""What happened in a training: history.csv, a row a reading, samples.npz, and the snapshots."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HISTORY = "history.csv"
 Row = dict[str, float | int]
+# Step, epoch, and the weights of the generator that drew then.
+Snapshot = tuple[int, float, dict[str, "torch.Tensor"]]
 
 
 class Story:
@@ -32,6 +34,7 @@ class Story:
         self._batch_size = batch_size
         self._epochs: list[float] = []
         self._samples: list[torch.Tensor] = []
+        self.snapshots: list[Snapshot] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._write()
 
@@ -40,6 +43,8 @@ class Story:
         if moment.samples is not None:
             self._epochs.append(moment.epoch)
             self._samples.append(moment.samples)
+        if moment.generator is not None:
+            self.snapshots.append((moment.step, moment.epoch, moment.generator))
         if moment.means is None:
             return None
         before: Row = self.rows[-1] if self.rows else {"step": 0, "seconds": 0.0}
@@ -76,11 +81,17 @@ class Story:
 
     def state_dict(self) -> dict[str, Any]:
         """All of it, for a checkpoint."""
-        return {"rows": self.rows, "epochs": self._epochs, "samples": self._samples}
+        return {
+            "rows": self.rows,
+            "epochs": self._epochs,
+            "samples": self._samples,
+            "snapshots": self.snapshots,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Be as STATE was, on the disk, too."""
         self.rows, self._epochs, self._samples = state["rows"], state["epochs"], state["samples"]
+        self.snapshots = state["snapshots"]
         self._write()
 
     def _write(self) -> None:

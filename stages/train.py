@@ -55,7 +55,8 @@ COLUMNS = 8
 def train(
     name: str, pictures: Path, model: Path, story: Path, save_every: float, processes: int
 ) -> None:
-    """Train the network NAME on PICTURES into the folder MODEL.
+    """Train the network NAME on PICTURES into the folder MODEL: networks and, below snapshots/,
+    the generator at moments of its training.
 
     The folder STORY gets what happened: history.csv (a row after each epoch and snapshot),
     samples.npz (the fixed latents, drawn at each snapshot) and run.json (machine, time).
@@ -143,7 +144,9 @@ def train(
                     "latent_dim": network.latent_dim,
                     "resolution": data.shape[1],
                 }
-                save_networks(temporary, training.networks, training.descriptions, told)
+                save_networks(
+                    temporary, training.networks, training.descriptions, told, tale.snapshots
+                )
             save_json(
                 story / "run.json",
                 {

@@ -26,6 +26,7 @@ TINY = {
     "pokemon819.count": 40,
     "pokemon14000.count": 72,
     "evaluate.pictures": 8,
+    "evaluate.draws": 2,
     **{
         f"{network}.{key}": value
         for network in ("dcgan819", "dcgan14000", "aegan")

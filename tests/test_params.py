@@ -13,7 +13,12 @@ def test_values_are_typed_and_only_named_sections_are_visible(workspace: Path) -
     assert params.lr == 0.0002
     assert params.dcgan819.lr is None
     assert isinstance(params.dcgan819.epochs, float)
-    with pytest.raises(AttributeError, match="params.seed is not visible"):
+    only = read_params("evaluate.pictures", "evaluate.draws")
+    assert (only.evaluate.pictures, only.evaluate.draws) == (8, 2)
+    assert only.resolved() == {"evaluate.pictures": 8, "evaluate.draws": 2}
+    with pytest.raises(AttributeError, match="'splits' is not visible"):
+        _ = only.evaluate.splits
+    with pytest.raises(AttributeError, match="'seed' is not visible"):
         params.seed  # noqa: B018
     assert set(params.resolved()) == {
         "lr",

@@ -19,13 +19,17 @@ import yaml
 from tests.conftest import ROOT, commit, make_repository, run, set_params
 
 GANS = ("dcgan819", "dcgan14000", "aegan")
+ENCODER = "effnet_lite0"
+ENCODED = {f"encode_{name}@{ENCODER}" for name in ("pokemon819", "pokemon14000")}
+EVALUATED = {f"evaluate_{gan}@{ENCODER}" for gan in GANS}
 STAGES = [
     "download",
     "prepare_pokemon819",
     "prepare_pokemon14000",
     "augment",
     *(f"train_{gan}" for gan in GANS),
-    *(f"evaluate_{gan}" for gan in GANS),
+    *sorted(ENCODED),
+    *sorted(EVALUATED),
     "report",
 ]
 # They carry values and errors, or tell people and MLflow what happens; no result depends on them.
@@ -38,6 +42,7 @@ NO_DEPENDENCIES = {
     "stages/params.py",
     "stages/progress.py",
     "stages/provenance.py",
+    "stages/scoring/published.py",
     "stages/tracking.py",
 }
 # Facts of one run: machine, time, commit. They differ each time, and so does the page with them.
@@ -60,8 +65,23 @@ atexit.register(note)
 """
 
 
+def pipeline(repository: Path = ROOT) -> dict[str, dict[str, Any]]:
+    """dvc.yaml's stages, those for each encoder written out."""
+    stages = {}
+    for name, stage in yaml.safe_load((repository / "dvc.yaml").read_text())["stages"].items():
+        if "do" in stage:
+            assert stage["foreach"] == "${evaluate.encoders}"
+            written = json.loads(json.dumps(stage["do"]).replace("${item}", ENCODER))
+            stages[f"{name}@{ENCODER}"] = written
+        else:
+            stages[name] = stage
+    for stage in stages.values():
+        stage["outs"] = stage["outs"] + stage.pop("metrics", [])
+    return stages
+
+
 def ran(output: str) -> list[str]:
-    return re.findall(r"Running stage '(\w+)'", output)
+    return re.findall(r"Running stage '([\w@]+)'", output)
 
 
 def locked(repository: Path) -> dict[str, str]:
@@ -107,16 +127,20 @@ def test_everything_is_there(repository: Path, modules: object) -> None:
         assert history["epoch"].iloc[-1] == 1
         assert history["step"].is_monotonic_increasing
         assert np.isfinite(history.to_numpy()).all()
-        scores = json.loads((repository / f"reports/{gan}/scores.json").read_text())
+        scores = json.loads((repository / f"reports/{gan}/scores/{ENCODER}.json").read_text())
         assert scores["pictures"] == 8
-        assert scores["fd_effnet_lite0"] > 0
+        assert scores["fd_effnet_lite0"] > scores["fd_effnet_lite0_reals"] > 0
+        curve = pd.read_csv(repository / f"reports/{gan}/scores/{ENCODER}.csv")
+        assert curve["epoch"].iloc[-1] == 1
+        assert len(curve) == 2
+        assert curve["fd_effnet_lite0"].iloc[-1] == scores["fd_effnet_lite0"]
     grids = {path.name for path in (repository / "reports/grids").iterdir()}
     assert grids == {"true.png"} | {f"{g}{s}.png" for g in GANS for s in ("", "_progress")}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_imports_is_what_it_declares(stage: str, modules: dict[str, set[str]]) -> None:
-    declared = set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"])
+    declared = set(pipeline()[stage]["deps"])
     code = {name for name in declared if name.endswith(".py")}
     exempt = NO_DEPENDENCIES | {name for name in modules[stage] if name.endswith("__init__.py")}
     if stage.startswith("train"):
@@ -129,7 +153,7 @@ def test_what_a_stage_imports_is_what_it_declares(stage: str, modules: dict[str,
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_reads_is_what_it_declares(stage: str) -> None:
     """Parameters: the call of read_params. Files: the paths on the command line."""
-    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]
+    declared = pipeline()[stage]
     words = declared["cmd"].split()
     assert words[:2] == ["python", "-m"]
     script = Path(words[2].replace(".", "/") + ".py")
@@ -178,7 +202,10 @@ def test_the_runs_are_in_mlflow(
     assert trained.data.tags["git_commit"] == head
     pictures = [a.path for a in client.list_artifacts(trained.info.run_id, "images")]
     assert len([path for path in pictures if path.endswith(".png")]) == 2
-    assert "fd_effnet_lite0" in runs["evaluate_aegan"].data.metrics
+    evaluated = runs[f"evaluate_aegan@{ENCODER}"]
+    assert evaluated.data.metrics["fd_effnet_lite0_reals"] > 0
+    curve = client.get_metric_history(evaluated.info.run_id, "fd_effnet_lite0")
+    assert [point.step for point in curve] == [3, 6]
 
 
 def test_every_stage_gives_the_same_bytes_again(repository: Path, modules: object) -> None:
@@ -199,7 +226,8 @@ def test_a_report_is_the_same_bytes_again(repository: Path, modules: object) -> 
 
 
 def downstream(*gans: str) -> set[str]:
-    return {f"{verb}_{gan}" for verb in ("train", "evaluate") for gan in gans} | {"report"}
+    trained = {f"train_{gan}" for gan in gans}
+    return trained | {f"evaluate_{gan}@{ENCODER}" for gan in gans} | {"report"}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +238,8 @@ def downstream(*gans: str) -> set[str]:
         ("aegan.lr=0.001", downstream("aegan")),
         ("dcgan819.batch_size=10", downstream("dcgan819")),
         ("augment.contrast=0.3", {"augment", *downstream("dcgan819")}),
-        ("evaluate.pictures=9", {*(f"evaluate_{gan}" for gan in GANS), "report"}),
+        ("evaluate.pictures=9", ENCODED | EVALUATED | {"report"}),
+        ("evaluate.draws=3", EVALUATED | {"report"}),
     ],
 )
 def test_an_experiment_reruns_what_is_affected_and_nothing_else(
@@ -228,7 +257,9 @@ def test_an_experiment_reruns_what_is_affected_and_nothing_else(
         ("stages/tracking.py", set()),
         ("stages/progress.py", set()),
         ("stages/pictures/charts.py", {"report"}),
-        ("stages/scoring/distances.py", {*(f"evaluate_{gan}" for gan in GANS), "report"}),
+        ("stages/scoring/encoding.py", ENCODED | EVALUATED | {"report"}),
+        ("stages/scoring/distances.py", EVALUATED | {"report"}),
+        ("stages/scoring/encoders/inception.py", set()),
         ("stages/gan/aegan.py", downstream("aegan")),
     ],
 )
@@ -237,12 +268,11 @@ def test_a_change_of_code_reaches_only_what_depends_on_it(
 ) -> None:
     with (repository / file).open("a") as code:
         code.write("# a remark\n")
-    pipeline = yaml.safe_load((repository / "dvc.yaml").read_text())["stages"]
     status = json.loads(run("dvc", "status", "--json", cwd=repository).stdout)
     touched = {s for s, changes in status.items() if file in json.dumps(changes)}
-    assert touched == {s for s in stages if file in pipeline[s]["deps"]}
+    assert touched == {s for s in stages if file in pipeline()[s]["deps"]}
     planned = re.findall(
-        r"[Rr]unning stage '(\w+)'", run("dvc", "repro", "--dry", cwd=repository).stdout
+        r"[Rr]unning stage '([\w@]+)'", run("dvc", "repro", "--dry", cwd=repository).stdout
     )
     assert set(planned) <= stages
     assert touched <= set(planned)
@@ -280,7 +310,8 @@ def test_a_stage_out_of_order_is_named(tmp_path: Path) -> None:
         ("prepare", "pokemon819 data/raw/pictures.zip a b c", "data/raw/pictures.zip"),
         ("augment", "data/pokemon819.npy b c", "data/pokemon819.npy"),
         ("train", "aegan data/pokemon14000.npy b c", "data/pokemon14000.npy"),
-        ("evaluate", "aegan data/pokemon14000.npy b c", "data/pokemon14000.npy"),
+        ("encode", f"{ENCODER} data/pokemon14000.npy b", "data/pokemon14000.npy"),
+        ("evaluate", f"aegan {ENCODER} data/a.npz b c", "data/a.npz"),
         ("report", "a.html b reports/aegan --reals data/pokemon819.npy", "reports/aegan/run.json"),
     ):
         result = run("python", "-m", f"stages.{module}", *arguments.split(), cwd=fresh, check=False)

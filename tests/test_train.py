@@ -73,7 +73,9 @@ def runs(place: Path) -> list[mlflow.entities.Run]:
 
 
 def weights(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("model/*"))}
+    model = folder / "model"
+    files = (path for path in sorted(model.rglob("*")) if path.is_file())
+    return {path.relative_to(model).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -103,7 +105,7 @@ def test_a_stopped_training_goes_on(place: Path, number: signal.Signals) -> None
     straight = start(place, "straight")
     straight.communicate(timeout=120)
     assert weights(place / "stopped") == weights(place / "straight")
-    assert len(weights(place / "straight")) == 3
+    assert len(weights(place / "straight")) == 3 + 10
     tables = [pd.read_csv(place / f"{n}/story/history.csv") for n in ("stopped", "straight")]
     pd.testing.assert_frame_equal(*(table.drop(columns=TIMES) for table in tables))
     assert tables[0]["seconds"].is_monotonic_increasing

@@ -272,14 +272,17 @@ def count_parameters(network: nn.Module) -> int:
 
 
 @torch.no_grad()
-def draw_pictures(generator: nn.Module, z: Tensor, batch_size: int = 64) -> Tensor:
+def draw_pictures(
+    generator: nn.Module, z: Tensor, batch_size: int = 64, training: bool = False
+) -> Tensor:
     """Pictures of latents Z (N, latent_dim) as uint8 (N, R, R, 3), on the CPU.
 
-    The generator draws in evaluation mode (batch norm's running statistics), in fp32, and is
-    left in the mode that it was in.
+    The generator draws in fp32 and in evaluation mode (batch norm's running statistics), or, if
+    TRAINING, in training mode (each batch's own, which also move the running ones). It is left in
+    the mode that it was in.
     """
     was_training = generator.training
-    generator.eval()
+    generator.train(training)
     device = next(generator.parameters()).device
     batches = [to_bytes(generator(part.to(device))).cpu() for part in z.split(batch_size)]
     generator.train(was_training)

@@ -87,8 +87,9 @@ class Moment:
     """What is known after a step.
 
     LATEST are the step's own measures, scalars on the device: reading one waits for it.
-    MEANS since the last means come with each snapshot and each end of an epoch, SAMPLES
-    (64, R, R, 3) uint8 of the fixed latents with each snapshot.
+    MEANS since the last means come with each snapshot and each end of an epoch. With each
+    snapshot come SAMPLES (64, R, R, 3) uint8 of the fixed latents, and the weights of the
+    GENERATOR that drew them, on the CPU.
     """
 
     step: int
@@ -96,6 +97,7 @@ class Moment:
     latest: dict[str, Tensor]
     means: dict[str, float] | None = None
     samples: Tensor | None = None
+    generator: dict[str, Tensor] | None = None
 
 
 class Training:
@@ -158,6 +160,10 @@ class Training:
         return {**self.gan.networks, "generator_ema": self._average}
 
     @property
+    def _drawing(self) -> nn.Module:
+        return self.gan.generator if self._average is None else self._average
+
+    @property
     def descriptions(self) -> dict[str, dict[str, Any]]:
         """What each of the networks is built from."""
         own = self.gan.descriptions
@@ -187,8 +193,14 @@ class Training:
             latest = dict(zip(self._names, measures.unbind(), strict=True))
             if schedule.is_snapshot(self.step) or schedule.is_epoch_end(self.step):
                 means, samples = self._read()
-                kept = samples if schedule.is_snapshot(self.step) else None
-                yield Moment(self.step, epoch, latest, means, kept)
+                if schedule.is_snapshot(self.step):
+                    weights = {
+                        name: each.to("cpu", copy=True)
+                        for name, each in self._drawing.state_dict().items()
+                    }
+                    yield Moment(self.step, epoch, latest, means, samples, weights)
+                else:
+                    yield Moment(self.step, epoch, latest, means)
             else:
                 yield Moment(self.step, epoch, latest)
 
@@ -224,7 +236,7 @@ class Training:
         self.check()
         values = average(self._sums / self._since).tolist()
         self._sums, self._since = torch.zeros_like(self._sums), 0
-        samples = draw_pictures(self.networks.get("generator_ema", self.gan.generator), self._z)
+        samples = draw_pictures(self._drawing, self._z)
         diversity = nearest_distance(samples) / max(self._spread, 1e-9)
         self._most_diverse = max(self._most_diverse, diversity)
         return {

@@ -1,21 +1,28 @@
-"""A trained model on disk: one safetensors file a network, what they are built from beside them."""
+"""A trained model on disk: one safetensors file a network, what they are built from beside them.
+
+Below snapshots/ stands the generator that drew (its moving average if it has one) after some of
+the steps, a file a step; config.json lists them.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from stages.errors import PipelineError
 from stages.gan.construction import Description, build
 
 CONFIGURATION = "config.json"
+SNAPSHOTS = "snapshots"
+CURE = "train it again (dvc repro) or fetch it (dvc pull)."
 
 
 def save_networks(
@@ -23,42 +30,52 @@ def save_networks(
     networks: Mapping[str, nn.Module],
     descriptions: Mapping[str, Description],
     facts: Mapping[str, Any],
+    snapshots: Sequence[tuple[int, float, Mapping[str, Tensor]]] = (),
 ) -> None:
-    """Write NETWORKS, the DESCRIPTIONS that rebuild them and FACTS into the new FOLDER."""
-    folder.mkdir()
+    """Write NETWORKS, the DESCRIPTIONS that rebuild them and FACTS into the new FOLDER.
+
+    SNAPSHOTS are steps, epochs, and the weights of the generator that drew then.
+    """
+    (folder / SNAPSHOTS).mkdir(parents=True)
     for name, network in networks.items():
-        weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-        (folder / f"{name}.safetensors").write_bytes(save(weights))
-    configuration = {**facts, "networks": dict(descriptions)}
+        _write(folder / f"{name}.safetensors", network.state_dict())
+    for step, _, weights in snapshots:
+        _write(folder / SNAPSHOTS / f"{step}.safetensors", weights)
+    configuration = {
+        **facts,
+        "snapshots": [{"step": step, "epoch": epoch} for step, epoch, _ in snapshots],
+        "networks": dict(descriptions),
+    }
     text = json.dumps(configuration, indent=2) + "\n"
     (folder / CONFIGURATION).write_text(text, encoding="utf-8")
 
 
-def load_network(folder: Path, name: str) -> nn.Module:
+def _write(file: Path, weights: Mapping[str, Tensor]) -> None:
+    file.write_bytes(save({key: value.cpu().contiguous() for key, value in weights.items()}))
+
+
+def load_network(folder: Path, name: str, step: int | None = None) -> nn.Module:
     """The network NAME ("generator", "discriminator", …) in FOLDER, on the CPU, for evaluation.
+
+    With STEP it gets the weights of that snapshot, which is one of the generator.
 
     Raises:
         PipelineError: FOLDER is no trained model, has no such network, or its weights are broken
             or not finite.
     """
-    cure = "train it again (dvc repro) or fetch it (dvc pull)."
-    try:
-        descriptions = read_configuration(folder)["networks"]
-        if name not in descriptions:
-            raise PipelineError(
-                f"{folder} has no network {name!r}; it holds {', '.join(descriptions)}."
-            )
-        network = build(descriptions[name])
-        network.load_state_dict(load_file(folder / f"{name}.safetensors"))
-    except FileNotFoundError as fault:
+    descriptions = read_configuration(folder)["networks"]
+    if name not in descriptions:
         raise PipelineError(
-            f"{folder} is no trained model: {fault.filename} is missing; {cure}"
-        ) from fault
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as fault:
-        raise PipelineError(f"{folder}: the model cannot be read ({fault}); {cure}") from fault
+            f"{folder} has no network {name!r}; it holds {', '.join(descriptions)}."
+        )
+    file = folder / f"{name if step is None else f'{SNAPSHOTS}/{step}'}.safetensors"
+    with _read(folder, file):
+        network = build(descriptions[name])
+        network.load_state_dict(load_file(file))
     for key, weights in network.state_dict().items():
         if not torch.isfinite(weights).all():
-            raise PipelineError(f"{folder}: the {name}'s {key} holds NaN or infinity; {cure}")
+            which = name if step is None else f"{name} of step {step}"
+            raise PipelineError(f"{folder}: the {which}'s {key} holds NaN or infinity; {CURE}")
     return network.eval()
 
 
@@ -68,13 +85,30 @@ def load_generator(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     Raises:
         PipelineError: as of `load_network`.
     """
-    generator = load_network(
-        folder, "generator_ema" if (folder / "generator_ema.safetensors").exists() else "generator"
-    )
-    return generator, read_configuration(folder)
+    configuration = read_configuration(folder)
+    average = "generator_ema" in configuration["networks"]
+    return load_network(folder, "generator_ema" if average else "generator"), configuration
 
 
 def read_configuration(folder: Path) -> dict[str, Any]:
-    """What config.json in FOLDER holds."""
-    configuration: dict[str, Any] = json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))
+    """What config.json in FOLDER holds: networks, snapshots, latent_dim, resolution and more.
+
+    Raises:
+        PipelineError: FOLDER is no trained model, or one of another version.
+    """
+    file = folder / CONFIGURATION
+    with _read(folder, file):
+        configuration: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for key in ("networks", "snapshots", "latent_dim", "resolution"):
+            configuration[key]
     return configuration
+
+
+@contextmanager
+def _read(folder: Path, file: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as fault:
+        raise PipelineError(f"{folder} is no trained model: {file} is missing; {CURE}") from fault
+    except (ValueError, KeyError, TypeError, RuntimeError, OSError, SafetensorError) as fault:
+        raise PipelineError(f"{file}: the model cannot be read ({fault}); {CURE}") from fault

@@ -1,62 +1,109 @@
-"""The protocol: equal numbers on both sides, and beside every distance the floor."""
+"""The protocol: equal numbers on both sides, and beside every score that of true pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 
-from stages.errors import PipelineError
-from stages.scoring.distances import classifier_score, frechet_distance
-from stages.scoring.encoders import Encoding
+from stages.scoring.distances import (
+    classifier_score,
+    frechet_distance,
+    kernel_distance,
+    nearest_distances,
+    precision_recall,
+)
+from stages.scoring.encoding import Encoding
+from stages.scoring.names import NAMES
+
+# Generated pictures are near-duplicates when they lie closer together than the closest twentieth
+# of the true ones.
+CLOSE = 0.05
+# The students' batch, and their ten parts of twelve pictures.
+LEGACY_BATCH, LEGACY_SPLITS, LEGACY_SCORED = 128, 10, 120
+
+Scores = dict[str, float]
 
 
-def halves(reals: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two random halves of REALS without a common picture, each of at most MOST pictures.
+class Reals:
+    """What generated pictures are measured by: two halves of the true ones, N pictures each.
+
+    The first is what is compared with; the second, if there is one, tells what true pictures
+    score.
+    """
+
+    def __init__(self, first: Encoding, second: Encoding | None = None) -> None:
+        self.first, self.second = first, second
+        self._close = float(np.quantile(nearest_distances(first.features), CLOSE))
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def score(self, fakes: Encoding, encoder: str, splits: int) -> Scores:
+        """Scores of FAKES, N pictures, all of them encoded by ENCODER.
+
+        Fréchet and kernel distance (smaller is better), classifier score, precision and recall,
+        each called as NAMES has it; near_duplicates: the share that has one among them.
+
+        Raises:
+            ValueError: FAKES are not N.
+        """
+        if len(fakes) != len(self):
+            raise ValueError(f"{len(fakes)} generated pictures against {len(self)} true ones")
+        names, reals = NAMES[encoder], self.first.features
+        precision, recall = precision_recall(fakes.features, reals)
+        close = nearest_distances(fakes.features) <= self._close
+        return {
+            names["fd"]: frechet_distance(fakes.features, reals),
+            names["kd"]: kernel_distance(fakes.features, reals),
+            **({names["cs"]: classifier_score(fakes.logits, splits)[0]} if "cs" in names else {}),
+            f"precision_{encoder}": precision,
+            f"recall_{encoder}": recall,
+            f"near_duplicates_{encoder}": float(close.mean()),
+        }
+
+    def floor(self, encoder: str, splits: int) -> Scores:
+        """What the second half of the true pictures scores: as good as the truth."""
+        assert self.second is not None
+        return self.score(self.second, encoder, splits)
+
+
+def mean_and_spread(draws: Sequence[Scores]) -> tuple[Scores, Scores]:
+    """Mean and standard deviation of the scores of DRAWS; of a single one there is no deviation."""
+    values = {key: [scores[key] for scores in draws] for key in draws[0]}
+    means = {key: float(np.mean(each)) for key, each in values.items()}
+    if len(draws) == 1:
+        return means, {}
+    return means, {key: float(np.std(each, ddof=1)) for key, each in values.items()}
+
+
+def legacy_scores(fakes: Encoding, reals: Encoding, encoder: str) -> Scores:
+    """The students' protocol: 128 against a fixed 128, and ten parts of twelve pictures.
+
+    For comparison with the students' own table alone, and only by their kind of encoder.
 
     Raises:
-        PipelineError: there are fewer than four pictures.
+        ValueError: there are fewer than 128 pictures.
     """
-    count = min(most, len(reals) // 2)
-    if count < 2:
-        raise PipelineError(
-            f"{len(reals)} true pictures are too few to score against; at least four are needed."
+    if min(len(fakes), len(reals)) < LEGACY_BATCH:
+        raise ValueError(f"the students' protocol needs {LEGACY_BATCH} pictures on each side")
+    names = NAMES[encoder]
+    scores = {
+        f"legacy_128_{names['fd']}": frechet_distance(
+            fakes.features[:LEGACY_BATCH], reals.features[:LEGACY_BATCH]
         )
-    order = np.random.default_rng(seed).permutation(len(reals))
-    return reals[np.sort(order[:count])], reals[np.sort(order[count : 2 * count])]
+    }
+    if "cs" in names:
+        scores[f"legacy_128_{names['cs']}"] = classifier_score(
+            fakes.logits[:LEGACY_SCORED], LEGACY_SPLITS
+        )[0]
+    return scores
 
 
-def score(
-    encode: Callable[[np.ndarray], Encoding],
-    encoder: str,
-    reals: tuple[np.ndarray, np.ndarray],
-    fakes: np.ndarray,
-    splits: int,
-) -> dict[str, float | int | str]:
-    """Scores of FAKES against the first half of REALS, and the floor: half against half.
-
-    All three sets hold the same number of pictures, since a Fréchet distance shrinks with it.
-    Keys name the encoder: fd_… (smaller is better, not below the floor), cs_… (the formula
-    of the Inception Score; the reals' own value stands beside it).
-
-    Raises:
-        PipelineError: there are fewer pictures than splits.
-    """
-    first, second = (encode(half) for half in reals)
-    generated = encode(fakes)
-    if len(fakes) < splits:
-        raise PipelineError(
-            f"evaluate.splits is {splits}, but only {len(fakes)} pictures are scored; lower it."
-        )
-    fake_score, fake_spread = classifier_score(generated.logits, splits)
-    real_score, real_spread = classifier_score(first.logits, splits)
+def legacy_best(checkpoints: Sequence[Scores], encoder: str) -> Scores:
+    """The students' figure: the best of all CHECKPOINTS, which is luck in good part."""
+    distance = f"legacy_128_{NAMES[encoder]['fd']}"
     return {
-        "encoder": encoder,
-        "pictures": len(fakes),
-        f"fd_{encoder}": frechet_distance(generated.features, first.features),
-        f"fd_{encoder}_floor": frechet_distance(second.features, first.features),
-        f"cs_{encoder}": fake_score,
-        f"cs_{encoder}_spread": fake_spread,
-        f"cs_{encoder}_reals": real_score,
-        f"cs_{encoder}_reals_spread": real_spread,
+        key: (min if key == distance else max)(scores[key] for scores in checkpoints)
+        for key in checkpoints[0]
     }

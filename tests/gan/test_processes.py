@@ -109,8 +109,12 @@ def test_two_processes_that_are_stopped_go_on(repository: Path) -> None:
     assert "dcgan819: goes on after step" in again.stderr
     straight = train(repository, "b", "dcgan819", **two)
     assert again.returncode == straight.returncode == 0, again.stderr + straight.stderr
-    for file in sorted((repository / "a/model").iterdir()):
-        assert file.read_bytes() == (repository / "b/model" / file.name).read_bytes()
+    models = [repository / "a/model", repository / "b/model"]
+    files = [sorted(f.relative_to(m) for f in m.rglob("*.safetensors")) for m in models]
+    assert files[0] == files[1]
+    assert len(files[0]) > 2
+    for file in files[0]:
+        assert (models[0] / file).read_bytes() == (models[1] / file).read_bytes()
 
 
 def test_torchrun_with_an_uneven_batch_is_named(repository: Path) -> None:

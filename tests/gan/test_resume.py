@@ -61,6 +61,16 @@ def rows(moments: list[Any]) -> list[Any]:
     return [(m.step, m.means) for m in moments if m.means]
 
 
+def test_a_snapshot_is_the_generator_that_drew(drawings: np.ndarray) -> None:
+    """A copy, which the next step does not change; the moving average where there is one."""
+    gone = training(drawings, "dcgan819")
+    kept = [m for m in gone.moments() if m.generator is not None]
+    assert [m.samples is not None for m in kept] == [True] * len(kept)
+    assert not torch.equal(*(m.generator["layers.1.weight"] for m in (kept[0], kept[-1])))
+    last = gone.networks["generator_ema"].state_dict()
+    assert all(torch.equal(kept[-1].generator[key], each) for key, each in last.items())
+
+
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 @pytest.mark.parametrize("stop", [1, 4, 7])

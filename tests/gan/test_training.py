@@ -11,7 +11,7 @@ from stages.errors import PipelineError
 from stages.gan.device import choose_precision
 from stages.gan.randomness import Streams, latents
 from stages.gan.training import DivergedError, Moment, Schedule, Training
-from stages.gan.weights import load_generator, load_network, save_networks
+from stages.gan.weights import load_generator, load_network, read_configuration, save_networks
 from stages.params import read_params
 from stages.train import build
 
@@ -238,10 +238,18 @@ def test_streams_are_independent_of_the_order_of_use() -> None:
     assert not torch.equal(latents(4, 2, one["latents"]), latents(4, 2, Streams(6)["latents"]))
 
 
+FACTS = {"resolution": 32, "latent_dim": 8}
+
+
 def saved(folder: Path) -> Path:
     gan = fresh("dcgan819")
-    save_networks(folder, gan.networks, gan.descriptions, {"resolution": 32})
+    save_networks(folder, gan.networks, gan.descriptions, FACTS, [(3, 0.5, at_zero(gan))])
     return folder
+
+
+def at_zero(gan: Any) -> dict[str, torch.Tensor]:
+    """A generator's weights at some other moment."""
+    return {name: torch.zeros_like(each) for name, each in gan.generator.state_dict().items()}
 
 
 def test_a_model_is_loaded_as_it_was_saved(workspace: Path) -> None:
@@ -252,10 +260,18 @@ def test_a_model_is_loaded_as_it_was_saved(workspace: Path) -> None:
     assert not generator.training
 
 
+def test_a_snapshot_is_the_generator_at_another_moment(workspace: Path) -> None:
+    snapshot = load_network(saved(workspace / "model"), "generator", step=3)
+    assert all((each == 0).all() for each in snapshot.state_dict().values())
+    assert read_configuration(workspace / "model")["snapshots"] == [{"step": 3, "epoch": 0.5}]
+    with pytest.raises(PipelineError, match="4.safetensors is missing|cannot be read"):
+        load_network(workspace / "model", "generator", step=4)
+
+
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 def test_every_network_is_loaded_as_it_was_saved(workspace: Path, name: str) -> None:
     gan = fresh(name, dropout_discriminator=0.1, upsampling="nearest", head_generator="dense")
-    save_networks(workspace / "m", gan.networks, gan.descriptions, {})
+    save_networks(workspace / "m", gan.networks, gan.descriptions, FACTS)
     for part, network in gan.networks.items():
         loaded = load_network(workspace / "m", part).state_dict()
         assert loaded.keys() == network.state_dict().keys()
@@ -285,6 +301,10 @@ def test_nan_weights_are_named(workspace: Path) -> None:
     gan = fresh("dcgan819")
     with torch.no_grad():
         gan.generator.layers[1].weight[0] = float("nan")
-    save_networks(workspace / "m", gan.networks, gan.descriptions, {})
-    with pytest.raises(PipelineError, match=r"layers.1.weight holds NaN"):
+    save_networks(workspace / "m", gan.networks, gan.descriptions, FACTS)
+    with pytest.raises(PipelineError, match=r"the generator's layers.1.weight holds NaN"):
         load_generator(workspace / "m")
+    weights = gan.generator.state_dict()
+    save_networks(workspace / "s", {}, gan.descriptions, FACTS, [(3, 0.5, weights)])
+    with pytest.raises(PipelineError, match=r"generator of step 3's layers.1.weight holds NaN"):
+        load_network(workspace / "s", "generator", step=3)

@@ -2,9 +2,22 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from torch_fidelity.metric_fid import (
+    KEY_METRIC_FID,
+    fid_features_to_statistics,
+    fid_statistics_to_metric,
+)
 from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.inception import InceptionScore
+from torchmetrics.image.kid import poly_mmd
 
-from stages.scoring.distances import classifier_score, frechet_distance
+from stages.scoring.distances import (
+    classifier_score,
+    frechet_distance,
+    kernel_distance,
+    nearest_distances,
+    precision_recall,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -64,6 +77,26 @@ def test_against_a_matrix_root(n: int, m: int, d: int) -> None:
     assert frechet_distance(second, first) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(("n", "d"), [(300, 40), (30, 100)])
+def test_against_torch_fidelity(n: int, d: int) -> None:
+    first, second = RNG.normal(size=(n, d)), RNG.normal(size=(n, d)) * 1.4 + 0.1
+    moments = [fid_features_to_statistics(torch.from_numpy(x)) for x in (first, second)]
+    expected = fid_statistics_to_metric(*moments, verbose=False)[KEY_METRIC_FID]
+    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-4)
+
+
+def test_equal_samples_are_no_distance_apart() -> None:
+    """By rounding it may fall below zero, which is not hidden."""
+    features = RNG.normal(size=(100, 300)).astype(np.float32)
+    assert abs(frechet_distance(features, features)) < 1e-3
+
+
+def test_fewer_pictures_are_further_from_the_truth() -> None:
+    """Why both sides need the same number: N(0, 1) from N(0, 1), 64 dimensions."""
+    few, many = (frechet_distance(*RNG.normal(size=(2, n, 64))) for n in (50, 500))
+    assert many < 8 < 30 < few
+
+
 def test_it_does_not_feel_a_rotation_or_an_order() -> None:
     first, second = RNG.normal(size=(50, 20)), RNG.normal(size=(60, 20)) * 1.5
     turn = scipy.linalg.qr(RNG.normal(size=(20, 20)))[0]
@@ -72,13 +105,16 @@ def test_it_does_not_feel_a_rotation_or_an_order() -> None:
     assert frechet_distance(RNG.permutation(first), second) == pytest.approx(expected, rel=1e-9)
 
 
+class Given(torch.nn.Module):
+    """Features as they are, for libraries that take networks."""
+
+    num_features = 30
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1).double()
+
+
 def test_against_torchmetrics() -> None:
-    class Given(torch.nn.Module):
-        num_features = 30
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.flatten(1).double()
-
     first, second = RNG.normal(size=(40, 30)), RNG.normal(size=(45, 30)) * 1.3 + 0.2
     metric = FrechetInceptionDistance(feature=Given(), normalize=True, input_img_size=(3, 2, 5))
     metric.set_dtype(torch.float64)
@@ -89,25 +125,95 @@ def test_against_torchmetrics() -> None:
 
 def test_bad_features_are_refused() -> None:
     good = RNG.normal(size=(5, 3))
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(ValueError, match="at least 2"):
         frechet_distance(good[:1], good)
-    with pytest.raises(ValueError, match="NaN"):
-        frechet_distance(np.full((3, 3), np.nan), good)
-    with pytest.raises(ValueError, match="same dimension"):
-        frechet_distance(good, RNG.normal(size=(5, 4)))
+    with pytest.raises(ValueError, match="at least 4"):
+        precision_recall(good[:3], good)
+    for distance in (frechet_distance, kernel_distance, precision_recall):
+        with pytest.raises(ValueError, match="NaN"):
+            distance(np.full((5, 3), np.nan), good)
+        with pytest.raises(ValueError, match="same dimension"):
+            distance(good, RNG.normal(size=(5, 4)))
+    with pytest.raises(ValueError, match="as many rows"):
+        kernel_distance(good, good[:4])
+
+
+def test_kernel_distance_by_hand() -> None:
+    """{0, 1} and {2, 3}, one dimension, k = (xy + 1)³: 1 + 343 − 2·(1 + 1 + 27 + 64)/4."""
+    first, second = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
+    assert kernel_distance(first, second) == pytest.approx(297.5)
+
+
+def test_kernel_distance_of_the_same_is_unbiased_and_not_zero() -> None:
+    """The estimator leaves out each picture's own pair, and falls below 0 for equal sets."""
+    features = RNG.normal(size=(400, 16))
+    assert -0.2 < kernel_distance(features, features) < 0
+    draws = [kernel_distance(*RNG.normal(size=(2, 100, 16))) for _ in range(20)]
+    assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(20)
+    assert kernel_distance(features, features + 0.5) > 10 * np.std(draws)
+
+
+def test_kernel_distance_against_torchmetrics() -> None:
+    first, second = RNG.normal(size=(60, 30)), RNG.normal(size=(60, 30)) * 1.3 + 0.2
+    x, y = torch.from_numpy(first), torch.from_numpy(second)
+    assert kernel_distance(first, second) == pytest.approx(float(poly_mmd(x, y)), rel=1e-9)
+
+
+def test_precision_and_recall_of_known_sets() -> None:
+    """Reals on a line, a step apart: the third neighbour of an inner one is 2 away."""
+    reals = np.arange(20.0)[:, None]
+    assert precision_recall(reals, reals) == (1, 1)
+    assert precision_recall(reals + 100, reals) == (0, 0)
+    # Half of the fakes lie among the reals; around those, with the others far off, all reals do.
+    fakes = np.concatenate([reals[5:15], reals[5:15] + 1000])
+    precision, recall = precision_recall(fakes, reals)
+    assert precision == 0.5
+    assert recall == pytest.approx(16 / 20)  # reals 2 to 17: the outermost reach 3 further
+    # Many copies of one true picture: all true, and next to nothing of the truth.
+    assert precision_recall(np.repeat(reals[10:11], 20, axis=0), reals) == pytest.approx(
+        (1, 1 / 20)
+    )
+
+
+def test_nearest_distances() -> None:
+    features = np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [0.0, 1.0]])
+    assert nearest_distances(features).tolist() == [1, 0, 0, 1]
+    large = np.repeat(RNG.normal(size=(3, 1280)) * 1e4, 2, axis=0)
+    assert nearest_distances(large).tolist() == [0] * 6
 
 
 def test_classifier_score_of_known_predictions() -> None:
-    certain = 200 * np.eye(10)
-    assert classifier_score(np.zeros((20, 10)), 1) == pytest.approx((1, 0))
-    assert classifier_score(np.repeat(certain[:1], 20, axis=0), 4) == pytest.approx((1, 0))
-    assert classifier_score(np.repeat(certain, 3, axis=0), 1) == pytest.approx((10, 0))
+    for certainty in (200, 5000):
+        certain = certainty * np.eye(10)
+        assert classifier_score(np.zeros((20, 10)), 1) == pytest.approx((1, 0))
+        assert classifier_score(np.repeat(certain[:1], 20, axis=0), 4) == pytest.approx((1, 0))
+        assert classifier_score(np.repeat(certain, 3, axis=0), 1) == pytest.approx((10, 0))
 
 
 def test_classifier_score_of_two_classes() -> None:
     """Half are surely a, half are fifty-fifty: exp(½ ln 4/3 + ½ (½ ln 2/3 + ½ ln 2))."""
     logits = np.array([[500.0, 0.0]] * 4 + [[0.0, 0.0]] * 4)
     assert classifier_score(logits, 1)[0] == pytest.approx(1.2408065, abs=1e-7)
+
+
+def test_splits_lower_the_classifier_score() -> None:
+    """A part of a hundred pictures rarely holds all ten classes evenly: 9.5, not 10."""
+    logits = 200 * np.repeat(np.eye(10), 100, axis=0)
+    mean, spread = classifier_score(logits, 10)
+    assert 9.3 < mean < 9.7
+    assert 0 < spread < 0.3
+    assert (mean, spread) == classifier_score(logits, 10)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # it is given features, not pictures
+def test_classifier_score_against_torchmetrics() -> None:
+    logits = RNG.normal(size=(200, 30)) * 3
+    metric = InceptionScore(feature=Given(), normalize=True, splits=1)
+    metric.set_dtype(torch.float64)
+    metric.features.append(torch.from_numpy(logits))
+    mean = float(metric.compute()[0])
+    assert classifier_score(logits, 1)[0] == pytest.approx(mean, rel=1e-6)
+    assert 1 <= mean <= 30
 
 
 def test_classifier_score_needs_enough_pictures() -> None:

@@ -1,87 +1,190 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
+import timm
 import torch
 from sklearn.datasets import load_sample_image
+from torch import Tensor
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from stages.errors import PipelineError
-from stages.scoring import encoders
-from stages.scoring.encoders import EfficientNetLite0, Encoding
-from stages.scoring.protocol import halves, score
+from stages.scoring import encoding
+from stages.scoring.encoders import dinov2, effnet_lite0, inception
+from stages.scoring.encoding import Encoder, encode, load_encoder
+from stages.scoring.published import Published
 
+CPU = torch.device("cpu")
 DAISY, PALACE = 985, 698
 
 
 @pytest.fixture(scope="module")
-def encoder() -> EfficientNetLite0:
-    return EfficientNetLite0(torch.device("cpu"))
+def encoder() -> Encoder:
+    return load_encoder("effnet_lite0", CPU)
 
 
 @pytest.mark.parametrize(("name", "label"), [("flower.jpg", DAISY), ("china.jpg", PALACE)])
-def test_it_knows_what_photographs_show(encoder: EfficientNetLite0, name: str, label: int) -> None:
+def test_it_knows_what_photographs_show(encoder: Encoder, name: str, label: int) -> None:
     """Pins weights, order of tensors, and the normalisation, which fails silently if wrong."""
     photograph = load_sample_image(name)
     side = min(photograph.shape[:2])
     top, left = ((size - side) // 2 for size in photograph.shape[:2])
-    square = photograph[None, top : top + side, left : left + side]
-    encoding = encoder(square)
-    assert encoding.features.shape == (1, 1280)
-    assert encoding.logits.shape == (1, 1000)
-    assert encoding.logits.argmax() == label
+    found = encode(encoder, photograph[None, top : top + side, left : left + side], CPU)
+    assert found.features.shape == (1, 1280)
+    assert found.logits.shape == (1, 1000)
+    assert found.logits.argmax() == label
 
 
-def test_the_batch_does_not_matter(
-    encoder: EfficientNetLite0, drawings: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_black_and_white_are_the_ends_of_the_scale() -> None:
+    """Mean and deviation 0.5, so 0 and 255 become −1 and 1; ImageNet's own would lose accuracy."""
+    encoder = effnet_lite0.Encoder(CPU)
+    ends = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 8, 8, 3)
+    black, white = encoder.normalised(ends)
+    torch.testing.assert_close(black, -torch.ones_like(black))
+    torch.testing.assert_close(white, torch.ones_like(white))
+
+
+def test_neither_the_batch_nor_neighbours_of_other_sizes_matter(
+    encoder: Encoder, drawings: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = encoder(drawings[:9])
-    monkeypatch.setattr(encoders, "BATCH", 2)
     done: list[int] = []
-    parts = encoder(drawings[:9], done.append)
+    alone = np.concatenate([encode(encoder, drawings[i : i + 1], CPU).features for i in range(9)])
+    whole = encode(encoder, drawings[:9], CPU, done.append)
     assert sum(done) == 9
-    np.testing.assert_allclose(whole.features, parts.features, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(whole.features, alone, rtol=1e-3, atol=1e-4)
+    larger = drawings[0].repeat(2, axis=0).repeat(2, axis=1)
+    mixed = encode(encoder, [drawings[0], larger, larger[:50], drawings[1]], CPU)
+    np.testing.assert_allclose(mixed.features[[0, 3]], alone[:2], rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="no picture"):
+        encode(encoder, [], CPU)
+    monkeypatch.setitem(encoding.BATCH, "cpu", 64)
+    large = encode(encoder, drawings[:9], CPU)
+    np.testing.assert_allclose(large.features, alone, rtol=1e-3, atol=1e-4)
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders, "SHA256", "0" * 64)
+    monkeypatch.setattr(effnet_lite0, "SHA256", "0" * 64)
     with pytest.raises(PipelineError, match="efficientnet-lite0-.*sha256"):
-        EfficientNetLite0(torch.device("cpu"))
+        load_encoder("effnet_lite0", CPU)
 
 
-def pixels(pictures: np.ndarray) -> Encoding:
-    features = pictures[:, ::8, ::8].reshape(len(pictures), -1).astype(float)
-    return Encoding(features, features[:, :10])
+def published(monkeypatch: pytest.MonkeyPatch, module: object, file: Path) -> Published:
+    """Let FILE be what is published for the encoder in MODULE."""
+    weights: Published = module.WEIGHTS  # type: ignore[attr-defined]
+    found = dataclasses.replace(weights, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    monkeypatch.setattr(module, "WEIGHTS", found)
+    monkeypatch.setenv(found.variable, str(file))
+    return found
 
 
-def test_halves_are_disjoint_equal_and_seeded(drawings: np.ndarray) -> None:
-    first, second = halves(drawings, 100, seed=1)
-    assert len(first) == len(second) == 24
-    rows = {picture.tobytes() for picture in first} | {picture.tobytes() for picture in second}
-    assert len(rows) == 48
-    assert np.array_equal(first, halves(drawings, 100, seed=1)[0])
-    assert not np.array_equal(first, halves(drawings, 100, seed=2)[0])
-    assert len(halves(drawings, 10, seed=1)[0]) == 10
-    with pytest.raises(PipelineError, match="too few"):
-        halves(drawings[:3], 10, seed=1)
-
-
-def test_scores_order_what_is_better(encoder: EfficientNetLite0, drawings: np.ndarray) -> None:
-    """True pictures score like the floor; noise and one picture repeated are far from it."""
-    first, second = halves(drawings, 24, seed=1)
-    noise = np.random.default_rng(0).integers(0, 256, first.shape, dtype=np.uint8)
-    collapsed = np.repeat(second[:1], len(first), axis=0)
-    results = {
-        name: score(encoder, "e", (first, second), fakes, 1)
-        for name, fakes in {"true": second, "noise": noise, "collapsed": collapsed}.items()
+def like(network: torch.nn.Module, **others: Tensor) -> dict[str, Tensor]:
+    """Random weights of the shapes that NETWORK has, small enough for finite features."""
+    torch.manual_seed(0)
+    return {
+        name: torch.rand(each.shape) * 0.05 + 0.5 * ("running_var" in name)
+        for name, each in {**network.state_dict(), **others}.items()
     }
-    floor = results["true"]["fd_e_floor"]
-    assert results["true"]["fd_e"] == pytest.approx(floor)
-    assert results["noise"]["fd_e"] > 2 * floor
-    assert results["collapsed"]["fd_e"] > 1.5 * floor
-    assert results["collapsed"]["cs_e"] == pytest.approx(1)
-    assert results["true"]["pictures"] == 24
 
 
-def test_more_splits_than_pictures_are_named(drawings: np.ndarray) -> None:
-    with pytest.raises(PipelineError, match="evaluate.splits is 30"):
-        score(pixels, "e", halves(drawings, 24, 1), drawings[:24], 30)
+@pytest.fixture(scope="module")
+def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights under the published network's names."""
+    file = tmp_path_factory.mktemp("inception") / "inception.pth"
+    FeatureExtractorInceptionV3.load_state_dict, load = (
+        lambda self, state: None,
+        FeatureExtractorInceptionV3.load_state_dict,
+    )
+    try:
+        torch.save({}, file)
+        empty = FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(file)
+        )
+    finally:
+        FeatureExtractorInceptionV3.load_state_dict = load
+    torch.save(like(empty), file)
+    return file
+
+
+def test_inception_with_weights_of_its_shapes(
+    monkeypatch: pytest.MonkeyPatch, inception_weights: Path, drawings: np.ndarray
+) -> None:
+    """Not the real ones, which no registry has; the code that uses them is the real one."""
+    weights = published(monkeypatch, inception, inception_weights)
+    encoder = load_encoder("inception", CPU)
+    found = encode(encoder, drawings[:5], CPU)
+    assert found.features.shape == (5, 2048)
+    assert found.logits.shape == (5, 1008)
+    assert np.isfinite(found.features).all()
+
+    reference = FeatureExtractorInceptionV3(
+        "inception-v3-compat",
+        ["2048", "logits_unbiased"],
+        feature_extractor_weights_path=str(inception_weights),
+    )
+    with torch.inference_mode():
+        features, logits = reference(torch.from_numpy(drawings[:5]).permute(0, 3, 1, 2))
+    np.testing.assert_allclose(found.features, features, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found.logits, logits, rtol=1e-3, atol=1e-4)
+    assert weights.find() == inception_weights
+
+
+def test_inceptions_resize_is_tensorflows() -> None:
+    """Source pixel i of the output is i · 2/4, without the half-pixel shift of others."""
+    picture = torch.tensor([[0.0, 8.0], [0.0, 8.0]])[None, None]
+    resized = interpolate_bilinear_2d_like_tensorflow1x(picture, size=(4, 4), align_corners=False)
+    assert resized[0, 0].tolist() == [[0, 4, 8, 8]] * 4
+
+
+@pytest.mark.parametrize("module", [inception, dinov2])
+def test_missing_and_wrong_weights_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: object
+) -> None:
+    weights: Published = module.WEIGHTS  # type: ignore[attr-defined]
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with pytest.raises(PipelineError) as fault:
+        load_encoder(weights.name, CPU)
+    kept = str(tmp_path / ".weights" / weights.url.rpartition("/")[2])
+    for words in (kept, f"make {weights.name}", weights.variable, weights.url):
+        assert words in fault.value.message
+    wrong = tmp_path / "mine.pth"
+    wrong.write_bytes(b"something else")
+    monkeypatch.setenv(weights.variable, "mine.pth")
+    with pytest.raises(PipelineError, match=f"{wrong} has the sha256 .*{weights.sha256[:16]}"):
+        load_encoder(weights.name, CPU)
+
+
+def test_dinov2_with_weights_of_its_shapes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, drawings: np.ndarray
+) -> None:
+    """The published file: 343 tensors, positions for 518², a mask token for training."""
+    file = tmp_path / "dinov2.pth"
+    network = timm.create_model("vit_large_patch14_dinov2", num_classes=0, img_size=518)
+    state = like(network, mask_token=torch.zeros(1, 1024))
+    assert len(state) == 343
+    torch.save(state, file)
+    published(monkeypatch, dinov2, file)
+    found = encode(load_encoder("dinov2", CPU), drawings[:2], CPU)
+    assert found.features.shape == (2, 1024)
+    assert found.logits.shape == (2, 0)
+    assert np.isfinite(found.features).all()
+
+
+def test_positions_are_resampled_as_the_networks_authors_do() -> None:
+    """The class token stays; 37² become 16²; a slope keeps its places, by 37 / 16.1."""
+    y, x = torch.meshgrid(torch.arange(37.0), torch.arange(37.0), indexing="ij")
+    patches = torch.stack([y, x], dim=-1).reshape(1, 37 * 37, 2)
+    token = torch.tensor([[[5.0, 6.0]]])
+    resampled = dinov2.resampled_positions(torch.cat([token, patches], dim=1), 16)
+    assert resampled.shape == (1, 1 + 16 * 16, 2)
+    assert torch.equal(resampled[:, :1], token)
+    grid = resampled[0, 1:].reshape(16, 16, 2)
+    places = (torch.arange(16) + 0.5) * 37 / 16.1 - 0.5
+    assert (grid[1:15, 5, 0] - places[1:15]).mean().abs() < 0.02
+    unshifted = (torch.arange(16) + 0.5) * 37 / 16 - 0.5
+    assert (grid[1:15, 5, 0] - unshifted[1:15]).mean().abs() > 0.08
+    torch.testing.assert_close(grid[..., 0], grid[..., 1].T)

@@ -1,0 +1,143 @@
+"""Score any folder of pictures against another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from stages.errors import PipelineError
+from stages.params import ENCODERS
+
+
+@click.command()
+@click.argument("reals", metavar="FOLDER_A", type=click.Path(path_type=Path))
+@click.argument("fakes", metavar="FOLDER_B", type=click.Path(path_type=Path))
+@click.option(
+    "--encoder",
+    "encoders",
+    type=click.Choice(ENCODERS),
+    multiple=True,
+    default=["effnet_lite0"],
+    show_default=True,
+    help="Which network compares; may be repeated.",
+)
+@click.option(
+    "--pictures",
+    type=click.IntRange(min=4),
+    help="How many on each side.  [default: all of FOLDER_B, at most half of FOLDER_A]",
+)
+@click.option(
+    "--floor/--no-floor",
+    default=True,
+    help="Also score the other half of FOLDER_A: what true pictures get. Without it, all of "
+    "FOLDER_A can be compared with.  [default: floor]",
+)
+@click.option(
+    "--splits", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Parts of the classifier score.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+def score(
+    reals: Path,
+    fakes: Path,
+    encoders: tuple[str, ...],
+    pictures: int | None,
+    floor: bool,
+    splits: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Score the pictures below FOLDER_B against the true ones below FOLDER_A.
+
+    Equal numbers on both sides, drawn at random with the seed. Any sizes; transparency is laid on
+    white. The result goes to standard output, what happens to standard error.
+
+    \b
+    python -m stages.score photographs samples
+    python -m stages.score real fake --encoder inception --json > scores.json
+    """  # noqa: D301
+    import numpy as np
+
+    from stages.gan.device import be_exact, choose_device
+    from stages.progress import picture_bar
+    from stages.scoring.encoding import encode, load_encoder
+    from stages.scoring.features import FEWEST
+    from stages.scoring.folders import list_pictures, read_pictures
+    from stages.scoring.protocol import Reals
+
+    true, generated = list_pictures(reals), list_pictures(fakes)
+    room = min(len(true) // 2 if floor else len(true), len(generated))
+    count = min(room, pictures or room)
+    if count < max(FEWEST, pictures or 0, splits):
+        asked = f"--pictures {pictures}" if pictures else f"at least {max(FEWEST, splits)}"
+        raise PipelineError(
+            f"{reals} holds {len(true)} pictures and {fakes} {len(generated)}, which allows {room} "
+            f"on each side; {asked} are needed" + (" (more with --no-floor)." if floor else ".")
+        )
+    warn_of_compression(true, generated)
+
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(true))
+    sets = [
+        [true[row] for row in np.sort(order[:count])],
+        [generated[row] for row in np.sort(rng.permutation(len(generated))[:count])],
+    ]
+    if floor:
+        sets.append([true[row] for row in np.sort(order[count : 2 * count])])
+    be_exact(seed)
+    device = choose_device()
+    networks = [load_encoder(encoder, device) for encoder in encoders]
+    scores: dict[str, float] = {}
+    with picture_bar("score", len(networks) * len(sets) * count) as bar:
+        for network in networks:
+            first, other, *second = (
+                encode(network, read_pictures(paths), device, bar.update) for paths in sets
+            )
+            judged = Reals(first, *second)
+            scores |= judged.score(other, network.name, splits)
+            if floor:
+                truth = judged.floor(network.name, splits)
+                scores |= {f"{key}_reals": value for key, value in truth.items()}
+    result = {
+        "reals": str(reals),
+        "fakes": str(fakes),
+        "pictures": count,
+        "seed": seed,
+        "splits": splits,
+        "encoders": {network.name: network.sha256 for network in networks},
+        **{key: float(f"{value:.6g}") for key, value in scores.items()},
+    }
+    click.echo(json.dumps(result, indent=2) if as_json else table(scores, count))
+
+
+def warn_of_compression(true: list[Path], generated: list[Path]) -> None:
+    """Warn if one side is JPEG and the other is not: encoders see its traces, and scores rise."""
+    from stages.scoring.folders import LOSSY
+
+    shares = [
+        sum(path.suffix.lower() in LOSSY for path in paths) / len(paths)
+        for paths in (true, generated)
+    ]
+    if abs(shares[0] - shares[1]) > 0.1:
+        click.echo(
+            f"Warning: {shares[0]:.0%} of the first and {shares[1]:.0%} of the second folder are "
+            "JPEG, whose traces alone make sets look different; save both in one format.",
+            err=True,
+        )
+
+
+def table(scores: dict[str, float], count: int) -> str:
+    """SCORES for people, a line a score."""
+    lines = [f"{count} pictures a side", "", f"{'':28}{'FOLDER_B':>12}{'true':>12}"]
+    for key, value in scores.items():
+        if not key.endswith("_reals"):
+            truth = scores.get(f"{key}_reals")
+            lines.append(f"{key:28}{value:12.4f}" + (f"{truth:12.4f}" if truth is not None else ""))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    score()
