@@ -40,9 +40,10 @@ check: env  ## format, lint, types
 	ruff check .
 	mypy
 
-benchmark: env  ## the speed of training, beside a bare loop and the usual script (12 minutes)
+benchmark: env  ## the speed of training and scoring, beside the usual ways (14 minutes)
 	dvc repro augment
 	python -m benchmarks.training
+	python -m benchmarks.scoring
 
 format: env  ## put the code into shape
 	ruff format .

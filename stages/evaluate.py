@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +14,7 @@ from stages.params import ENCODERS, read_params
 if TYPE_CHECKING:
     import torch
 
+    from stages.params import Evaluate
     from stages.scoring.encoding import Encoding
 
 
@@ -44,33 +44,27 @@ def evaluate(name: str, encoder: str, features: Path, model: Path, scores: Path)
     from stages.provenance import machine
     from stages.scoring.encoding import encode, load_encoder
     from stages.scoring.features import load_features
-    from stages.scoring.names import NAMES
+    from stages.scoring.names import full_name
     from stages.scoring.protocol import (
         LEGACY_BATCH,
         Reals,
         legacy_best,
         legacy_scores,
         mean_and_spread,
+        summary,
     )
     from stages.tracking import tracked
 
     stage = f"evaluate_{name}@{encoder}"
-    reals = Reals(*load_features(features, encoder))
-    if protocol.splits > len(reals):
-        raise PipelineError(
-            f"evaluate.splits is {protocol.splits}, but only {len(reals)} pictures are scored; "
-            "lower it."
-        )
-    if protocol.legacy_128 and len(reals) < LEGACY_BATCH:
-        raise PipelineError(
-            f"evaluate.legacy_128 needs {LEGACY_BATCH} pictures on each side, but there are "
-            f"{len(reals)}; raise evaluate.pictures, or set it to false."
-        )
-    configuration = read_configuration(model)
-    snapshots, latent_dim = configuration["snapshots"], configuration["latent_dim"]
     be_exact(params.seed)
     device = choose_device()
     network = load_encoder(encoder, device)
+    reals = Reals(*load_features(features, network))
+    check_numbers(protocol, len(reals), LEGACY_BATCH)
+    configuration = read_configuration(model)
+    snapshots, latent_dim = configuration["snapshots"], configuration["latent_dim"]
+    if not snapshots:
+        raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
     streams = Streams(params.seed)
     count = protocol.draws * len(reals)
     z = latents(count, latent_dim, streams["evaluation latents"]).split(len(reals))
@@ -90,45 +84,51 @@ def evaluate(name: str, encoder: str, features: Path, model: Path, scores: Path)
             generator = load_network(model, "generator", snapshot["step"]).to(device)
             # Every snapshot draws the same latents; the last one others as well.
             several = z if snapshot == snapshots[-1] else z[:1]
-            draws = [
-                reals.score(drawn(generator, each), encoder, protocol.splits) for each in several
-            ]
+            draws = [reals.score(drawn(generator, each), protocol.splits) for each in several]
             found, spread = mean_and_spread(draws)
-            run.metrics(found, step=snapshot["step"])
             rows.append({"epoch": snapshot["epoch"], "step": snapshot["step"], **found})
+            told = {full_name(score, encoder): value for score, value in found.items()}
+            run.metrics(told, step=snapshot["step"])
             if protocol.legacy_128:
                 students = drawn(generator, legacy_z, training=True)
-                legacy.append(legacy_scores(students, reals.first, encoder))
+                legacy.append(legacy_scores(students, reals.first))
 
-        truth = reals.floor(encoder, protocol.splits)
-        figures = {
-            **{f"{key}_spread": value for key, value in spread.items()},
-            **{f"{key}_reals": value for key, value in truth.items()},
-            **(legacy_best(legacy, encoder) if legacy else {}),
-        }
-        save_table(scores / f"{encoder}.csv", pd.DataFrame([significant(row) for row in rows]))
-        told = {
+        scored = summary(encoder, found, reals.floor(protocol.splits), spread)
+        for score, value in (legacy_best(legacy) if legacy else {}).items():
+            scored[f"legacy_128_{full_name(score, encoder)}"] = float(f"{value:.6g}")
+        facts = {
             "encoder": encoder,
             "encoder_sha256": network.sha256,
             "pictures": len(reals),
             "draws": protocol.draws,
             "splits": protocol.splits,
         }
-        save_json(scores / f"{encoder}.json", {**told, **significant({**found, **figures})})
-        run.metrics(figures)
-        run.facts({"network": name, **told, **machine(device)})
-        distance = NAMES[encoder]["fd"]
+        save_table(scores / f"{encoder}.csv", pd.DataFrame(rows), digits=6)
+        save_json(scores / f"{encoder}.json", {**facts, **scored})
+        run.metrics({key: value for key, value in scored.items() if key not in told})
+        run.facts({"network": name, **facts, **machine(device)})
+        distance = full_name("fd", encoder)
         click.echo(
-            f"{scores / encoder}.json: {distance} {found[distance]:.1f} "
-            f"± {spread[distance]:.1f}, of true pictures {truth[distance]:.1f}; "
-            f"{len(reals)} pictures a side, {protocol.draws} draws",
+            f"{scores / encoder}.json: {distance} {scored[distance]:.1f} "
+            f"± {scored[f'{distance}_spread']:.1f}, of true pictures "
+            f"{scored[f'{distance}_reals']:.1f}; {len(reals)} pictures a side, "
+            f"{protocol.draws} draws",
             err=True,
         )
 
 
-def significant(values: Mapping[str, Any]) -> dict[str, Any]:
-    """VALUES with six significant digits, which is more than any score is worth."""
-    return {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in values.items()}
+def check_numbers(protocol: Evaluate, pictures: int, legacy: int) -> None:
+    """Raise a PipelineError unless PICTURES a side are enough for what PROTOCOL asks."""
+    if protocol.splits > pictures:
+        raise PipelineError(
+            f"evaluate.splits is {protocol.splits}, but only {pictures} pictures are scored; "
+            "lower it."
+        )
+    if protocol.legacy_128 and pictures < legacy:
+        raise PipelineError(
+            f"evaluate.legacy_128 needs {legacy} pictures on each side, but there are {pictures}; "
+            "raise evaluate.pictures, or set it to false."
+        )
 
 
 if __name__ == "__main__":

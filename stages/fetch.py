@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from urllib.error import URLError
 
 import click
@@ -22,6 +23,10 @@ def fetch(encoder: str) -> None:
     from torch.hub import download_url_to_file
 
     weights = import_module(f"stages.scoring.encoders.{encoder}").WEIGHTS
+    if weights.named:
+        raise PipelineError(
+            f"{weights.variable} names {weights.named}, which is then used; unset it to fetch."
+        )
     try:
         click.echo(f"{weights.find()} is there already.", err=True)
         return
@@ -31,10 +36,10 @@ def fetch(encoder: str) -> None:
     with whole(weights.kept) as temporary:
         try:
             download_url_to_file(weights.url, str(temporary), hash_prefix=weights.sha256)
-        except URLError as fault:
+        except (URLError, HTTPException, ConnectionError, TimeoutError) as fault:
             raise PipelineError(
-                f"{weights.url} could not be fetched ({fault.reason}); fetch it elsewhere and "
-                f"name the copy by {weights.variable}."
+                f"{weights.url} could not be fetched ({fault}); try again, or fetch it elsewhere "
+                f"and name the copy by {weights.variable}."
             ) from fault
         except RuntimeError as fault:
             raise PipelineError(

@@ -72,10 +72,11 @@ def save_array(output: Path, array: np.ndarray) -> None:
         file.write(array.data)
 
 
-def save_table(output: Path, table: pd.DataFrame) -> None:
-    """Write TABLE as CSV: UTF-8, Unix line ends, no index."""
+def save_table(output: Path, table: pd.DataFrame, digits: int | None = None) -> None:
+    """Write TABLE as CSV: UTF-8, Unix line ends, no index; numbers with DIGITS significant ones."""
     with whole(output) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        shape = f"%.{digits}g" if digits else None
+        table.to_csv(temporary, index=False, lineterminator="\n", float_format=shape)
 
 
 def save_json(output: Path, value: Any) -> None:

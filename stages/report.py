@@ -30,13 +30,15 @@ ENCODERS = {
     "inception": "the Inception network of FID",
     "dinov2": "DINOv2",
 }
-TITLES = {"fd": "Fréchet distance", "kd": "kernel distance × 1000", "cs": "classifier score"}
-INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
-SHARES = {
+TITLES = {
+    "fd": "Fréchet distance",
+    "kd": "kernel distance × 1000",
+    "cs": "classifier score",
     "precision": "precision",
     "recall": "recall",
     "near_duplicates": "near-duplicates",
 }
+INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
 
 
 @click.command()
@@ -147,37 +149,37 @@ def score_section(encoder: str, networks: list[dict[str, Any]]) -> dict[str, Any
         PipelineError: a network's scores lack one.
     """
     from stages.pictures.charts import curves
-    from stages.scoring.names import NAMES
+    from stages.scoring.names import full_name
 
-    titles = INCEPTION_TITLES if encoder == "inception" else TITLES
-    columns = {name: titles[kind] for kind, name in NAMES[encoder].items()}
-    columns |= {f"{name}_{encoder}": title for name, title in SHARES.items()}
-    thousandfold = NAMES[encoder]["kd"]
+    titles = {**TITLES, **(INCEPTION_TITLES if encoder == "inception" else {})}
+    titles = {score: titles[score] for score in titles if score in networks[0]["curves"][encoder]}
     rows, tables, truths = [], {}, {}
     for network in networks:
-        scores, curve = network["scores"][encoder], network["curves"][encoder].copy()
+        scores, curve = network["scores"][encoder], network["curves"][encoder]
         try:
-            cells = [
-                [scores[f"{column}{kind}"] * (1000 if column == thousandfold else 1)
-                 for kind in ("", "_spread", "_reals")]
-                for column in columns
-            ]  # fmt: skip
-            curve[thousandfold] *= 1000
-            curve = curve[["epoch", *columns]]
+            cells = {
+                score: [
+                    scores[f"{full_name(score, encoder)}{kind}"] * (1000 if score == "kd" else 1)
+                    for kind in ("", "_spread", "_reals")
+                ]
+                for score in titles
+            }
+            told = {key: scores[key] for key in ("pictures", "draws", "encoder_sha256")}
+            tables[network["name"]] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
         except KeyError as fault:
             raise PipelineError(
-                f"{network['name']}: the scores by {encoder} lack {fault}; run `dvc repro -f`."
+                f"{network['name']}: the scores by {encoder} lack {fault}; "
+                f"run `dvc repro -f -s evaluate_{network['name']}@{encoder}`."
             ) from fault
-        rows.append({"network": network["name"], "cells": cells, "scores": scores})
-        tables[network["name"]] = curve
-        truths[network["name"]] = dict(zip(columns, (cell[2] for cell in cells), strict=True))
+        legacy = {key: value for key, value in scores.items() if key.startswith("legacy")}
+        rows.append({"network": network["name"], "cells": cells.values(), "legacy": legacy, **told})
+        truths[network["name"]] = {score: cell[2] for score, cell in cells.items()}
     return {
         "name": encoder,
         "title": ENCODERS[encoder],
-        "columns": list(columns.values()),
+        "columns": titles.values(),
         "rows": rows,
-        "legacy": [key for key in rows[0]["scores"] if key.startswith("legacy")],
-        "specification": curves(tables, columns, truths),
+        "specification": curves(tables, titles, truths),
     }
 
 

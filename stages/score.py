@@ -64,19 +64,13 @@ def score(
     from stages.gan.device import be_exact, choose_device
     from stages.progress import picture_bar
     from stages.scoring.encoding import encode, load_encoder
-    from stages.scoring.features import FEWEST
     from stages.scoring.folders import list_pictures, read_pictures
-    from stages.scoring.protocol import Reals
+    from stages.scoring.protocol import Reals, summary
 
-    true, generated = list_pictures(reals), list_pictures(fakes)
-    room = min(len(true) // 2 if floor else len(true), len(generated))
-    count = min(room, pictures or room)
-    if count < max(FEWEST, pictures or 0, splits):
-        asked = f"--pictures {pictures}" if pictures else f"at least {max(FEWEST, splits)}"
-        raise PipelineError(
-            f"{reals} holds {len(true)} pictures and {fakes} {len(generated)}, which allows {room} "
-            f"on each side; {asked} are needed" + (" (more with --no-floor)." if floor else ".")
-        )
+    (true, others), (generated, more) = list_pictures(reals), list_pictures(fakes)
+    if others + more:
+        click.echo(f"{others + more} files that are no pictures are left out.", err=True)
+    count = how_many(len(true), len(generated), pictures, splits, floor)
     warn_of_compression(true, generated)
 
     rng = np.random.default_rng(seed)
@@ -97,10 +91,8 @@ def score(
                 encode(network, read_pictures(paths), device, bar.update) for paths in sets
             )
             judged = Reals(first, *second)
-            scores |= judged.score(other, network.name, splits)
-            if floor:
-                truth = judged.floor(network.name, splits)
-                scores |= {f"{key}_reals": value for key, value in truth.items()}
+            truth = judged.floor(splits) if floor else {}
+            scores |= summary(network.name, judged.score(other, splits), truth)
     result = {
         "reals": str(reals),
         "fakes": str(fakes),
@@ -108,9 +100,32 @@ def score(
         "seed": seed,
         "splits": splits,
         "encoders": {network.name: network.sha256 for network in networks},
-        **{key: float(f"{value:.6g}") for key, value in scores.items()},
+        **scores,
     }
     click.echo(json.dumps(result, indent=2) if as_json else table(scores, count))
+
+
+def how_many(true: int, generated: int, wanted: int | None, splits: int, floor: bool) -> int:
+    """Pictures on each side: as many as are WANTED, else as many as there can be.
+
+    Raises:
+        PipelineError: there are too few.
+    """
+    from stages.scoring.features import FEWEST
+
+    room = min(true // 2 if floor else true, generated)
+    there = f"there are {true} and {generated} pictures, which allows {room} on each side"
+    there += ", half of the first folder being kept for the floor" if floor else ""
+    cure = "lower it" + (", or add --no-floor." if floor else ".")
+    if room < FEWEST:
+        raise PipelineError(f"Too few pictures: {there}; at least {FEWEST} are needed.")
+    if wanted and wanted > room:
+        raise PipelineError(f"--pictures is {wanted}, but {there}; {cure}")
+    if splits > (wanted or room):
+        raise PipelineError(
+            f"--splits is {splits}, but {wanted or room} pictures are scored; {cure}"
+        )
+    return wanted or room
 
 
 def warn_of_compression(true: list[Path], generated: list[Path]) -> None:
@@ -135,7 +150,7 @@ def table(scores: dict[str, float], count: int) -> str:
     for key, value in scores.items():
         if not key.endswith("_reals"):
             truth = scores.get(f"{key}_reals")
-            lines.append(f"{key:28}{value:12.4f}" + (f"{truth:12.4f}" if truth is not None else ""))
+            lines.append(f"{key:28}{value:12.5g}" + (f"{truth:12.5g}" if truth is not None else ""))
     return "\n".join(lines)
 
 

@@ -52,14 +52,15 @@ def test_every_snapshot_and_several_draws_of_the_last(stage: Stage, model: Path)
     assert scores["pictures"] == 8
     assert scores["draws"] == 2
     assert scores["encoder_sha256"].startswith("57934424")
-    for name in ("fd_effnet_lite0", "kd_effnet_lite0", "cs_effnet_lite0", "recall_effnet_lite0"):
-        assert scores[name] == curve[name].iloc[-1]
+    for score in ("fd", "kd", "cs", "precision", "recall", "near_duplicates"):
+        name = f"{score}_effnet_lite0"
+        assert scores[name] == curve[score].iloc[-1]
         assert scores[f"{name}_spread"] >= 0
         assert f"{name}_reals" in scores
     # All grey: one picture, and nothing like the truth.
-    assert curve["near_duplicates_effnet_lite0"][0] == 1
-    assert curve["cs_effnet_lite0"][0] == pytest.approx(1)
-    assert curve["fd_effnet_lite0"].min() > 1.5 * scores["fd_effnet_lite0_reals"]
+    assert curve["near_duplicates"][0] == 1
+    assert curve["cs"][0] == pytest.approx(1)
+    assert curve["fd"].min() > 1.5 * scores["fd_effnet_lite0_reals"]
     assert not [key for key in scores if key.startswith("legacy")]
 
     again = Path(f"scores/{LITE}.json").read_bytes()
@@ -94,6 +95,41 @@ def test_the_students_protocol_beside_ours(stage: Stage, model: Path) -> None:
     assert without == {key: scores[key] for key in without}
 
 
+def test_a_generator_in_training_mode_draws_by_the_batch(model: Path) -> None:
+    """Batch norm's own statistics, as the students drew: a picture depends on its neighbours."""
+    from stages.gan.networks import draw_pictures
+    from stages.gan.weights import load_network
+
+    generator = load_network(model / "model", "generator")
+    z = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+    still = [draw_pictures(generator, each) for each in (z, z[:3])]
+    assert torch.equal(still[0][:3], still[1])
+    moved = [draw_pictures(generator, each, training=True) for each in (z, z[:3])]
+    assert not torch.equal(moved[0][:3], moved[1])
+    assert not torch.equal(moved[0], still[0])
+    assert not generator.training
+
+
+def test_the_students_protocol_needs_the_students_mode(
+    stage: Stage, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.gan import networks
+
+    modes: list[tuple[int, bool]] = []
+    draw = networks.draw_pictures
+
+    def spied(generator: Any, z: Any, batch_size: int, training: bool) -> Any:
+        modes.append((len(z), training))
+        return draw(generator, z, batch_size, training)
+
+    monkeypatch.setattr(networks, "draw_pictures", spied)
+    np.save("pictures.npy", np.random.default_rng(0).integers(0, 256, (256, 32, 32, 3), np.uint8))
+    set_params(model, {"evaluate.pictures": 128, "evaluate.legacy_128": True})
+    assert stage(*ENCODE).exit_code == 0
+    assert stage(*EVALUATE).exit_code == 0
+    assert modes == [(128, False), (128, True), (128, False), (128, False), (128, True)]
+
+
 def test_too_few_pictures_for_what_was_asked_are_named(stage: Stage, model: Path) -> None:
     assert stage(*ENCODE).exit_code == 0
     set_params(model, {"evaluate.legacy_128": True})
@@ -116,7 +152,10 @@ def test_a_broken_generator_is_named(stage: Stage, model: Path) -> None:
     save_file(weights, file)
     assert_one_sentence(stage(*EVALUATE), f"the generator of step 4's {key} holds NaN")
     file.unlink()
-    assert_one_sentence(stage(*EVALUATE), "model", "4.safetensors")
+    assert_one_sentence(stage(*EVALUATE), "model", "4.safetensors is missing")
+    config = model / "model/config.json"
+    config.write_text(config.read_text().replace('"snapshots": [', '"snapshots": [], "not": ['))
+    assert_one_sentence(stage(*EVALUATE), "model holds no snapshot of its generator")
     assert not Path("scores").exists()
 
 

@@ -133,7 +133,7 @@ def test_everything_is_there(repository: Path, modules: object) -> None:
         curve = pd.read_csv(repository / f"reports/{gan}/scores/{ENCODER}.csv")
         assert curve["epoch"].iloc[-1] == 1
         assert len(curve) == 2
-        assert curve["fd_effnet_lite0"].iloc[-1] == scores["fd_effnet_lite0"]
+        assert curve["fd"].iloc[-1] == scores["fd_effnet_lite0"]
     grids = {path.name for path in (repository / "reports/grids").iterdir()}
     assert grids == {"true.png"} | {f"{g}{s}.png" for g in GANS for s in ("", "_progress")}
 
@@ -249,6 +249,14 @@ def test_an_experiment_reruns_what_is_affected_and_nothing_else(
     assert set(ran(result.stdout)) == stages
     run("git", "checkout", "-q", ".", cwd=repository)
     run("dvc", "checkout", "-q", cwd=repository)
+
+
+def test_another_encoder_leaves_what_the_first_computed(repository: Path, modules: object) -> None:
+    set_params(repository, {"evaluate.encoders": [ENCODER, "inception"]})
+    planned = ran(run("dvc", "repro", "--dry", cwd=repository).stdout)
+    added = {stage.replace(ENCODER, "inception") for stage in ENCODED | EVALUATED}
+    assert set(planned) == added | {"report"}
+    run("git", "checkout", "-q", ".", cwd=repository)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import Stage, assert_one_sentence
+from stages.scoring.names import full_name
+from tests.conftest import Stage, assert_one_sentence, set_params
 
 LITE = "effnet_lite0"
 
@@ -43,7 +45,8 @@ def story(workspace: Path, drawings: np.ndarray) -> Path:
         scores |= {key: value, f"{key}_spread": 2.5, f"{key}_reals": value / 2}
     (folder / "scores").mkdir()
     (folder / f"scores/{LITE}.json").write_text(json.dumps(scores))
-    rows = [{"epoch": epoch, "step": 4 * epoch, **figures} for epoch in (0.5, 1.0)]
+    curve = {kind: figures[f"{kind}_{LITE}"] for kind in kinds}
+    rows = [{"epoch": epoch, "step": 4 * epoch, **curve} for epoch in (0.5, 1.0)]
     pd.DataFrame(rows).to_csv(folder / f"scores/{LITE}.csv", index=False)
     np.save(workspace / "reals.npy", drawings)
     return folder
@@ -101,3 +104,40 @@ def test_scores_that_lack_one_are_named(stage: Stage, story: Path) -> None:
     file.write_text(json.dumps(scores))
     made = stage("report", "r/index.html", "r/grids", "reports/aegan", "--reals", "reals.npy")
     assert_one_sentence(made, "aegan", f"lack 'recall_{LITE}_reals'")
+
+
+def test_each_network_has_its_own_number_of_pictures(stage: Stage, story: Path) -> None:
+    other = story.with_name("dcgan819")
+    shutil.copytree(story, other)
+    file = other / f"scores/{LITE}.json"
+    file.write_text(file.read_text().replace('"pictures": 24', '"pictures": 17'))
+    names = ("reports/aegan", "reports/dcgan819")
+    assert stage("report", "r/index.html", "r/grids", *names, "--reals", "reals.npy").exit_code == 0
+    cells = re.findall(
+        r'<td>(\w+)</td><td class="number">(\d+)</td>', Path("r/index.html").read_text()
+    )
+    assert cells == [("aegan", "24"), ("dcgan819", "17")]
+
+
+@pytest.mark.parametrize("encoders", [["dinov2"], ["inception", LITE]])
+def test_other_encoders_are_called_by_their_own_names(
+    stage: Stage, story: Path, encoders: list[str]
+) -> None:
+    """DINOv2 has no classes; FID stands only where Inception computed it."""
+    known = json.loads((story / f"scores/{LITE}.json").read_text())
+    curve = pd.read_csv(story / f"scores/{LITE}.csv")
+    for encoder in encoders:
+        scores = {"encoder_sha256": "0", "pictures": 24, "draws": 3}
+        lost = ["cs"] if encoder == "dinov2" else []
+        for score in set(curve.columns) - {"epoch", "step", *lost}:
+            for kind in ("", "_spread", "_reals"):
+                scores[full_name(score, encoder) + kind] = known[f"{score}_{LITE}{kind}"]
+        (story / f"scores/{encoder}.json").write_text(json.dumps(scores))
+        curve.drop(columns=lost).to_csv(story / f"scores/{encoder}.csv", index=False)
+    set_params(story.parent.parent, {"evaluate.encoders": encoders})
+    made = stage("report", "r/index.html", "r/grids", "reports/aegan", "--reals", "reals.npy")
+    assert made.exit_code == 0, made.output
+    page = Path("r/index.html").read_text()
+    titles = re.findall(r'<th class="number">([^<]*)</th>', page)
+    assert ("FID" in titles) == ("inception" in encoders)
+    assert ("classifier score" in titles) == (LITE in encoders)

@@ -62,10 +62,14 @@ def test_without_a_floor_all_pictures_count(stage: Stage, folders: Path) -> None
 
 def test_too_few_pictures_are_named(stage: Stage, folders: Path) -> None:
     asked = stage("score", "true", "same", "--pictures", "13")
-    assert_one_sentence(asked, "true holds 24 pictures", "allows 12", "--pictures 13", "--no-floor")
+    assert_one_sentence(asked, "--pictures is 13", "24 and 24 pictures", "allows 12", "--no-floor")
+    asked = stage("score", "true", "same", "--pictures", "5", "--splits", "8")
+    assert_one_sentence(asked, "--splits is 8, but 5 pictures are scored")
     for picture in list((folders / "same").iterdir())[1:]:
         picture.unlink()
-    assert_one_sentence(stage("score", "true", "same"), "same 1", "at least 4 are needed")
+    assert_one_sentence(
+        stage("score", "true", "same"), "24 and 1 pictures", "at least 4 are needed"
+    )
 
 
 def test_what_is_no_folder_is_named(stage: Stage, folders: Path) -> None:

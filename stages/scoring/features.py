@@ -26,8 +26,9 @@ def halves(count: int, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         raise PipelineError(
             f"{count} true pictures are too few to score against; at least {2 * FEWEST} are needed."
         )
+    # In random order, so that the beginning of a half is a sample of it, too.
     order = np.random.default_rng(seed).permutation(count)
-    return np.sort(order[:size]), np.sort(order[size : 2 * size])
+    return order[:size], order[size : 2 * size]
 
 
 def save_features(
@@ -45,19 +46,16 @@ def save_features(
         )
 
 
-def load_features(file: Path, encoder: str) -> tuple[Encoding, Encoding]:
+def load_features(file: Path, encoder: Encoder) -> tuple[Encoding, Encoding]:
     """Both halves as `save_features` wrote them.
 
     Raises:
-        PipelineError: FILE is missing, broken, or of another ENCODER.
+        PipelineError: FILE is missing, broken, or of another ENCODER or other weights of it.
     """
+    cure = "delete it and run `dvc repro`, which encodes the true pictures again."
     try:
         with np.load(file, allow_pickle=False) as stored:
-            if str(stored["encoder"]) != encoder:
-                raise PipelineError(
-                    f"{file} holds features of {stored['encoder']}, not of {encoder}; "
-                    "name the file that belongs to the encoder."
-                )
+            name, sha256 = str(stored["encoder"]), str(stored["sha256"])
             features, logits = stored["features"], stored["logits"]
         first, second = (Encoding(*half) for half in zip(features, logits, strict=True))
     except FileNotFoundError as fault:
@@ -65,8 +63,11 @@ def load_features(file: Path, encoder: str) -> tuple[Encoding, Encoding]:
             f"{file} is missing; run `dvc repro`, which makes what a stage needs before it, "
             "or fetch it with `dvc pull`."
         ) from fault
-    except (ValueError, KeyError, EOFError, OSError, BadZipFile) as fault:
+    except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as fault:
+        raise PipelineError(f"{file} holds no features of two halves; {cure}") from fault
+    if (name, sha256) != (encoder.name, encoder.sha256):
         raise PipelineError(
-            f"{file} cannot be read ({fault}); run `dvc repro -f encode`."
-        ) from fault
+            f"{file} holds features of {name} ({sha256[:8]}…), not of {encoder.name} "
+            f"({encoder.sha256[:8]}…); {cure}"
+        )
     return first, second

@@ -5,9 +5,13 @@ FID, KID and IS are names of scores by the Inception network of 2015-12-05 and o
 
 from __future__ import annotations
 
-# fd: Fréchet distance, kd: kernel distance, cs: classifier score, where there are classes.
-NAMES = {
-    "effnet_lite0": {"fd": "fd_effnet_lite0", "kd": "kd_effnet_lite0", "cs": "cs_effnet_lite0"},
-    "inception": {"fd": "fid", "kd": "kid", "cs": "is"},
-    "dinov2": {"fd": "fd_dinov2", "kd": "kd_dinov2"},
-}
+_OWN = {"inception": {"fd": "fid", "kd": "kid", "cs": "is"}}
+
+
+def full_name(score: str, encoder: str) -> str:
+    """What SCORE by ENCODER is called where no encoder stands beside it.
+
+    SCORE is fd (Fréchet distance), kd (kernel distance), cs (classifier score), precision, recall
+    or near_duplicates.
+    """
+    return _OWN.get(encoder, {}).get(score, f"{score}_{encoder}")

@@ -14,7 +14,7 @@ from stages.scoring.distances import (
     precision_recall,
 )
 from stages.scoring.encoding import Encoding
-from stages.scoring.names import NAMES
+from stages.scoring.names import full_name
 
 # Generated pictures are near-duplicates when they lie closer together than the closest twentieth
 # of the true ones.
@@ -39,33 +39,49 @@ class Reals:
     def __len__(self) -> int:
         return len(self.first)
 
-    def score(self, fakes: Encoding, encoder: str, splits: int) -> Scores:
-        """Scores of FAKES, N pictures, all of them encoded by ENCODER.
+    def score(self, fakes: Encoding, splits: int) -> Scores:
+        """Scores of FAKES, N pictures of the same encoder.
 
-        Fréchet and kernel distance (smaller is better), classifier score, precision and recall,
-        each called as NAMES has it; near_duplicates: the share that has one among them.
+        fd, kd: Fréchet and kernel distance (smaller is better); cs: classifier score in SPLITS
+        parts, where the encoder has classes; precision and recall; near_duplicates: the share of
+        FAKES that has one among them.
 
         Raises:
             ValueError: FAKES are not N.
         """
         if len(fakes) != len(self):
             raise ValueError(f"{len(fakes)} generated pictures against {len(self)} true ones")
-        names, reals = NAMES[encoder], self.first.features
+        reals = self.first.features
         precision, recall = precision_recall(fakes.features, reals)
         close = nearest_distances(fakes.features) <= self._close
         return {
-            names["fd"]: frechet_distance(fakes.features, reals),
-            names["kd"]: kernel_distance(fakes.features, reals),
-            **({names["cs"]: classifier_score(fakes.logits, splits)[0]} if "cs" in names else {}),
-            f"precision_{encoder}": precision,
-            f"recall_{encoder}": recall,
-            f"near_duplicates_{encoder}": float(close.mean()),
+            "fd": frechet_distance(fakes.features, reals),
+            "kd": kernel_distance(fakes.features, reals),
+            **({"cs": classifier_score(fakes.logits, splits)[0]} if fakes.logits.size else {}),
+            "precision": precision,
+            "recall": recall,
+            "near_duplicates": float(close.mean()),
         }
 
-    def floor(self, encoder: str, splits: int) -> Scores:
+    def floor(self, splits: int) -> Scores:
         """What the second half of the true pictures scores: as good as the truth."""
         assert self.second is not None
-        return self.score(self.second, encoder, splits)
+        return self.score(self.second, splits)
+
+
+def summary(
+    encoder: str, found: Scores, truth: Scores, spread: Scores | None = None
+) -> dict[str, float]:
+    """FOUND, its SPREAD and what the TRUTH scores in one mapping, by their full names.
+
+    Six significant digits, which is more than any score is worth.
+    """
+    parts = {"": found, "_spread": spread or {}, "_reals": truth}
+    return {
+        f"{full_name(score, encoder)}{kind}": float(f"{value:.6g}")
+        for kind, scores in parts.items()
+        for score, value in scores.items()
+    }
 
 
 def mean_and_spread(draws: Sequence[Scores]) -> tuple[Scores, Scores]:
@@ -77,7 +93,7 @@ def mean_and_spread(draws: Sequence[Scores]) -> tuple[Scores, Scores]:
     return means, {key: float(np.std(each, ddof=1)) for key, each in values.items()}
 
 
-def legacy_scores(fakes: Encoding, reals: Encoding, encoder: str) -> Scores:
+def legacy_scores(fakes: Encoding, reals: Encoding) -> Scores:
     """The students' protocol: 128 against a fixed 128, and ten parts of twelve pictures.
 
     For comparison with the students' own table alone, and only by their kind of encoder.
@@ -87,23 +103,16 @@ def legacy_scores(fakes: Encoding, reals: Encoding, encoder: str) -> Scores:
     """
     if min(len(fakes), len(reals)) < LEGACY_BATCH:
         raise ValueError(f"the students' protocol needs {LEGACY_BATCH} pictures on each side")
-    names = NAMES[encoder]
-    scores = {
-        f"legacy_128_{names['fd']}": frechet_distance(
-            fakes.features[:LEGACY_BATCH], reals.features[:LEGACY_BATCH]
-        )
-    }
-    if "cs" in names:
-        scores[f"legacy_128_{names['cs']}"] = classifier_score(
-            fakes.logits[:LEGACY_SCORED], LEGACY_SPLITS
-        )[0]
+    first, second = fakes[:LEGACY_BATCH], reals[:LEGACY_BATCH]
+    scores = {"fd": frechet_distance(first.features, second.features)}
+    if fakes.logits.size:
+        scores["cs"] = classifier_score(first.logits[:LEGACY_SCORED], LEGACY_SPLITS)[0]
     return scores
 
 
-def legacy_best(checkpoints: Sequence[Scores], encoder: str) -> Scores:
+def legacy_best(checkpoints: Sequence[Scores]) -> Scores:
     """The students' figure: the best of all CHECKPOINTS, which is luck in good part."""
-    distance = f"legacy_128_{NAMES[encoder]['fd']}"
     return {
-        key: (min if key == distance else max)(scores[key] for scores in checkpoints)
-        for key in checkpoints[0]
+        score: (min if score == "fd" else max)(each[score] for each in checkpoints)
+        for score in checkpoints[0]
     }

@@ -29,6 +29,12 @@ class Published:
         return f"POKEGAN_{self.name.upper()}_WEIGHTS"
 
     @property
+    def named(self) -> Path | None:
+        """The copy that the environment names, if it does."""
+        name = os.environ.get(self.variable)
+        return root() / Path(name).expanduser() if name else None
+
+    @property
     def kept(self) -> Path:
         """Where `fetch` keeps it, whichever of DVC's workspaces asks."""
         return root() / ".weights" / self.url.rpartition("/")[2]
@@ -39,24 +45,24 @@ class Published:
         Raises:
             PipelineError: it is not there, cannot be read, or is another.
         """
-        named = os.environ.get(self.variable)
-        file = root() / Path(named).expanduser() if named else self.kept
+        file = self.named or self.kept
+        cure = (
+            f"correct or unset {self.variable}."
+            if self.named
+            else f"fetch it with `make {self.name}` ({self.size / 1e6:.0f} MB from {self.url}), "
+            f"or name a copy by {self.variable}."
+        )
         try:
             with file.open("rb") as content:
                 found = hashlib.file_digest(content, "sha256").hexdigest()
         except FileNotFoundError as fault:
             raise PipelineError(
-                f"{file} is not there: the encoder {self.name} needs its published weights; "
-                f"fetch them with `make {self.name}` ({self.size / 1e6:.0f} MB from {self.url}), "
-                f"or name a copy by {self.variable}."
+                f"{file} is not there: the encoder {self.name} needs its published weights; {cure}"
             ) from fault
         except OSError as fault:
-            raise PipelineError(
-                f"{file} cannot be read ({fault.strerror}); correct {self.variable} or the file."
-            ) from fault
+            raise PipelineError(f"{file} cannot be read ({fault.strerror}); {cure}") from fault
         if found != self.sha256:
             raise PipelineError(
-                f"{file} has the sha256 {found[:16]}…, but {self.sha256[:16]}… is published; "
-                f"delete it and fetch it with `make {self.name}`."
+                f"{file} has the sha256 {found[:16]}…, but {self.sha256[:16]}… is published; {cure}"
             )
         return file

@@ -11,6 +11,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import poly_mmd
 
+from stages.scoring import distances
 from stages.scoring.distances import (
     classifier_score,
     frechet_distance,
@@ -73,8 +74,9 @@ def test_against_a_matrix_root(n: int, m: int, d: int) -> None:
     overlap = np.sqrt(scipy.linalg.eigvalsh(root @ c2 @ root).clip(0)).sum()
     shift = first.mean(0) - second.mean(0)
     expected = shift @ shift + np.trace(c1) + np.trace(c2) - 2 * overlap
-    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-6)
-    assert frechet_distance(second, first) == pytest.approx(expected, rel=1e-6)
+    found = frechet_distance(first, second)
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(second, first) == pytest.approx(found, rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "d"), [(300, 40), (30, 100)])
@@ -175,6 +177,18 @@ def test_precision_and_recall_of_known_sets() -> None:
     )
 
 
+def test_large_sets_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers, and for the kernel distance the mean of subsets that agrees with it."""
+    first, second = RNG.normal(size=(90, 8)), RNG.normal(size=(90, 8)) + 0.5
+    whole = precision_recall(first, second), nearest_distances(first).tolist()
+    distance = kernel_distance(first, second)
+    monkeypatch.setattr(distances, "ROWS", 17)
+    monkeypatch.setattr(distances, "KERNEL", 60)
+    assert (precision_recall(first, second), nearest_distances(first).tolist()) == whole
+    assert kernel_distance(first, second) == pytest.approx(distance, rel=0.2)
+    assert kernel_distance(first, second) == kernel_distance(first, second)
+
+
 def test_nearest_distances() -> None:
     features = np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [0.0, 1.0]])
     assert nearest_distances(features).tolist() == [1, 0, 0, 1]
@@ -213,7 +227,11 @@ def test_classifier_score_against_torchmetrics() -> None:
     metric.features.append(torch.from_numpy(logits))
     mean = float(metric.compute()[0])
     assert classifier_score(logits, 1)[0] == pytest.approx(mean, rel=1e-6)
-    assert 1 <= mean <= 30
+
+
+@pytest.mark.parametrize("scale", [0, 0.1, 3, 1000])
+def test_classifier_score_lies_between_one_and_the_classes(scale: float) -> None:
+    assert 1 - 1e-9 <= classifier_score(RNG.normal(size=(60, 7)) * scale, 3)[0] <= 7
 
 
 def test_classifier_score_needs_enough_pictures() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import timm
 import torch
-from sklearn.datasets import load_sample_image
+from scipy.special import softmax
+from skimage.data import chelsea, coffee
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from stages.errors import PipelineError
 from stages.scoring import encoding
@@ -20,7 +20,11 @@ from stages.scoring.encoding import Encoder, encode, load_encoder
 from stages.scoring.published import Published
 
 CPU = torch.device("cpu")
-DAISY, PALACE = 985, 698
+ESPRESSO, CATS = 967, [281, 282, 285]  # tabby, tiger cat, Egyptian cat
+
+
+# A black and a white picture.
+ENDS = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 8, 8, 3)
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +32,24 @@ def encoder() -> Encoder:
     return load_encoder("effnet_lite0", CPU)
 
 
-@pytest.mark.parametrize(("name", "label"), [("flower.jpg", DAISY), ("china.jpg", PALACE)])
-def test_it_knows_what_photographs_show(encoder: Encoder, name: str, label: int) -> None:
-    """Pins weights, order of tensors, and the normalisation, which fails silently if wrong."""
-    photograph = load_sample_image(name)
+def square(photograph: np.ndarray) -> np.ndarray:
     side = min(photograph.shape[:2])
     top, left = ((size - side) // 2 for size in photograph.shape[:2])
-    found = encode(encoder, photograph[None, top : top + side, left : left + side], CPU)
+    return photograph[None, top : top + side, left : left + side]
+
+
+def test_it_knows_what_photographs_show(encoder: Encoder) -> None:
+    """Pins weights, order of tensors, and the normalisation, which fails silently if wrong."""
+    found = encode(encoder, square(coffee()), CPU)
     assert found.features.shape == (1, 1280)
     assert found.logits.shape == (1, 1000)
-    assert found.logits.argmax() == label
+    assert softmax(found.logits[0])[ESPRESSO] > 0.9
+    assert softmax(encode(encoder, square(chelsea()), CPU).logits[0])[CATS].sum() > 0.7
 
 
 def test_black_and_white_are_the_ends_of_the_scale() -> None:
     """Mean and deviation 0.5, so 0 and 255 become −1 and 1; ImageNet's own would lose accuracy."""
-    encoder = effnet_lite0.Encoder(CPU)
-    ends = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 8, 8, 3)
-    black, white = encoder.normalised(ends)
+    black, white = effnet_lite0.Encoder(CPU).normalised(ENDS)
     torch.testing.assert_close(black, -torch.ones_like(black))
     torch.testing.assert_close(white, torch.ones_like(white))
 
@@ -133,11 +138,19 @@ def test_inception_with_weights_of_its_shapes(
     assert weights.find() == inception_weights
 
 
-def test_inceptions_resize_is_tensorflows() -> None:
-    """Source pixel i of the output is i · 2/4, without the half-pixel shift of others."""
-    picture = torch.tensor([[0.0, 8.0], [0.0, 8.0]])[None, None]
-    resized = interpolate_bilinear_2d_like_tensorflow1x(picture, size=(4, 4), align_corners=False)
-    assert resized[0, 0].tolist() == [[0, 4, 8, 8]] * 4
+def test_inception_sees_tensorflows_resize(
+    monkeypatch: pytest.MonkeyPatch, inception_weights: Path
+) -> None:
+    """Pixel i of 299 is taken at i · 2/299, without others' half-pixel shift; (v − 128) / 128."""
+    published(monkeypatch, inception, inception_weights)
+    encoder = inception.Encoder(CPU)
+    seen: list[Tensor] = []
+    encoder.network.Conv2d_1a_3x3.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+    picture = np.array([[0, 200], [0, 200]], np.uint8)[:, :, None].repeat(3, axis=2)
+    encode(encoder, [picture], CPU)
+    places = torch.arange(299) * 2 / 299
+    expected = ((200 * places.clamp(max=1)) - 128) / 128
+    torch.testing.assert_close(seen[0], expected.expand(1, 3, 299, 299), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("module", [inception, dinov2])
@@ -151,6 +164,9 @@ def test_missing_and_wrong_weights_are_named(
     kept = str(tmp_path / ".weights" / weights.url.rpartition("/")[2])
     for words in (kept, f"make {weights.name}", weights.variable, weights.url):
         assert words in fault.value.message
+    monkeypatch.setenv(weights.variable, "/nowhere.pth")
+    with pytest.raises(PipelineError, match=f"/nowhere.pth.*correct or unset {weights.variable}"):
+        load_encoder(weights.name, CPU)
     wrong = tmp_path / "mine.pth"
     wrong.write_bytes(b"something else")
     monkeypatch.setenv(weights.variable, "mine.pth")
@@ -168,10 +184,19 @@ def test_dinov2_with_weights_of_its_shapes(
     assert len(state) == 343
     torch.save(state, file)
     published(monkeypatch, dinov2, file)
-    found = encode(load_encoder("dinov2", CPU), drawings[:2], CPU)
-    assert found.features.shape == (2, 1024)
+    encoder = dinov2.Encoder(CPU)
+    found = encode(encoder, drawings[:2], CPU)
     assert found.logits.shape == (2, 0)
-    assert np.isfinite(found.features).all()
+    with torch.inference_mode():
+        seen = encoder.network.forward_features(encoder.normalised(torch.tensor(drawings[:2])))
+    assert seen.shape == (2, 1 + 16 * 16, 1024)
+    np.testing.assert_allclose(found.features, seen[:, 0], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(found.features, seen.mean(dim=1), rtol=1e-2)
+
+    black, white = encoder.normalised(ENDS)
+    for channel, (mean, deviation) in enumerate(zip(dinov2.MEAN, dinov2.DEVIATION, strict=True)):
+        assert black[channel].mean().item() == pytest.approx(-mean / deviation, abs=1e-4)
+        assert white[channel].mean().item() == pytest.approx((1 - mean) / deviation, abs=1e-4)
 
 
 def test_positions_are_resampled_as_the_networks_authors_do() -> None:

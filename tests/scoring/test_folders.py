@@ -19,7 +19,7 @@ def test_pictures_are_found_below_a_folder_in_order(tmp_path: Path) -> None:
     for name in ("b.png", "a/c.JPG", "notes.txt", ".hidden.png", ".cache/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert list_pictures(tmp_path) == [tmp_path / "a/c.JPG", tmp_path / "b.png"]
+    assert list_pictures(tmp_path) == ([tmp_path / "a/c.JPG", tmp_path / "b.png"], 1)
 
 
 def test_folders_that_are_none_are_named(tmp_path: Path) -> None:
@@ -42,6 +42,18 @@ def test_kinds_of_pictures(tmp_path: Path, drawings: np.ndarray) -> None:
 
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
     np.testing.assert_array_equal(read(tmp_path / "sixteen.png"), np.stack([grey] * 3, axis=2))
+
+    holes = np.where(grey == 255, 0, grey).astype(np.uint16) * 257
+    Image.fromarray(holes).save(tmp_path / "holes.png", transparency=0)
+    np.testing.assert_array_equal(read(tmp_path / "holes.png"), np.stack([grey] * 3, axis=2))
+
+    turned = plain.getexif()
+    turned[0x0112] = 6  # the camera stood on its right side
+    Image.fromarray(drawings[0][:20]).save(tmp_path / "turned.png", exif=turned)
+    np.testing.assert_array_equal(read(tmp_path / "turned.png"), np.rot90(drawings[0][:20], -1))
+
+    plain.save(tmp_path / "several.jpg", format="MPO", save_all=True, append_images=[plain])
+    assert read(tmp_path / "several.jpg").shape == (32, 32, 3)
 
     quantized = plain.quantize(256)
     quantized.save(tmp_path / "palette.png")
@@ -77,8 +89,8 @@ def test_kinds_of_pictures(tmp_path: Path, drawings: np.ndarray) -> None:
         ("moving.gif", "is an animation of 2 frames"),
         ("moving.png", "is an animation of 2 frames"),
         ("moving.webp", "is an animation of 2 frames"),
-        ("floats.tiff", "floating-point values"),
-        ("wide.tiff", "beyond 16 bits"),
+        ("floats.tiff", "holds 32-bit values"),
+        ("wide.tiff", "holds 32-bit values"),
         ("torn.png", "cannot be read as a picture"),
         ("text.png", "cannot be read as a picture"),
     ],

@@ -10,14 +10,14 @@ from torch_fidelity import calculate_metrics, register_feature_extractor
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from stages.errors import PipelineError
+from stages.params import ENCODERS
 from stages.scoring.encoding import Encoder, Encoding, encode, load_encoder
 from stages.scoring.features import halves, load_features, save_features
-from stages.scoring.names import NAMES
-from stages.scoring.protocol import Reals, legacy_best, legacy_scores, mean_and_spread
+from stages.scoring.names import full_name
+from stages.scoring.protocol import Reals, legacy_best, legacy_scores, mean_and_spread, summary
 
 CPU = torch.device("cpu")
 LITE = "effnet_lite0"
-FD, KD, CS, NEAR = (f"{k}_{LITE}" for k in ("fd", "kd", "cs", "near_duplicates"))
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,8 @@ def test_halves_are_disjoint_equal_and_seeded() -> None:
     assert np.array_equal(first, halves(49, 100, seed=1)[0])
     assert not np.array_equal(first, halves(49, 100, seed=2)[0])
     assert len(halves(49, 10, seed=1)[0]) == 10
+    # A part of a half is a sample of the whole, too: data sets are sorted by kind.
+    assert 5000 < halves(14_000, 400, seed=1)[0][:128].mean() < 9000
     with pytest.raises(PipelineError, match="7 true pictures are too few"):
         halves(7, 10, seed=1)
 
@@ -73,38 +75,45 @@ def test_scores_order_what_is_better(encoder: Encoder, reals: Reals, sheet: np.n
         return (other + rng.normal(0, deviation, other.shape)).clip(0, 255).astype(np.uint8)
 
     def scores(pictures: np.ndarray) -> dict[str, float]:
-        return reals.score(encode(encoder, pictures, CPU), LITE, 1)
+        return reals.score(encode(encoder, pictures, CPU), 1)
 
-    truth = reals.floor(LITE, 1)
+    truth = reals.floor(1)
     assert scores(other) == pytest.approx(truth)
     for series in ([blurred(1), blurred(2)], [noisy(10), noisy(60)]):
         distances = [truth, *map(scores, series)]
-        assert distances[0][FD] < distances[1][FD] < distances[2][FD]
-        assert distances[0][KD] < distances[1][KD] < distances[2][KD]
+        assert distances[0]["fd"] < distances[1]["fd"] < distances[2]["fd"]
+        assert 1.5 * distances[0]["fd"] < distances[2]["fd"]
+        assert distances[0]["kd"] < distances[1]["kd"] < distances[2]["kd"]
 
     half = scores(np.repeat(other[:40], 2, axis=0))
     eight = scores(np.repeat(other[:8], 10, axis=0))
-    assert truth[FD] < half[FD] < eight[FD]
-    assert truth[NEAR] < 0.2
-    assert half[NEAR] == eight[NEAR] == 1
-    assert eight[f"recall_{LITE}"] < 0.5 < truth[f"recall_{LITE}"]
-    assert scores(np.repeat(other[:1], 80, axis=0))[CS] == pytest.approx(1)
+    assert truth["fd"] < half["fd"] < eight["fd"]
+    assert truth["near_duplicates"] < 0.2
+    assert half["near_duplicates"] == eight["near_duplicates"] == 1
+    assert eight["recall"] < 0.5 < truth["recall"]
+    assert scores(np.repeat(other[:1], 80, axis=0))["cs"] == pytest.approx(1)
 
 
 def test_unequal_numbers_are_refused(reals: Reals) -> None:
     with pytest.raises(ValueError, match="79 generated pictures against 80"):
-        reals.score(reals.first[:79], LITE, 1)
+        reals.score(reals.first[:79], 1)
 
 
-@pytest.mark.parametrize("encoder", NAMES)
-def test_each_encoder_has_names_of_its_own(encoder: str) -> None:
+def test_an_encoder_without_classes_has_no_classifier_score() -> None:
     rng = np.random.default_rng(0)
-    judged = Reals(random_encoding(rng, 40), random_encoding(rng, 40))
-    scores = judged.score(random_encoding(rng, 40), encoder, 1)
-    assert len(scores) == len(NAMES[encoder]) + 3
-    assert ("fid" in scores) == ("kid" in scores) == ("is" in scores) == (encoder == "inception")
-    others = [name for other in NAMES if other != encoder for name in NAMES[other].values()]
-    assert not set(scores) & set(others)
+    first, second = (Encoding(e.features, e.logits[:, :0]) for e in [random_encoding(rng, 40)] * 2)
+    assert "cs" not in Reals(first, second).floor(1)
+    assert "cs" in Reals(*[random_encoding(rng, 40)] * 2).floor(1)
+
+
+def test_names_belong_to_one_encoder() -> None:
+    scores = ("fd", "kd", "cs", "precision", "recall", "near_duplicates")
+    names = {encoder: [full_name(score, encoder) for score in scores] for encoder in ENCODERS}
+    assert names["inception"][:3] == ["fid", "kid", "is"]
+    assert names["effnet_lite0"][:3] == ["fd_effnet_lite0", "kd_effnet_lite0", "cs_effnet_lite0"]
+    assert len({name for each in names.values() for name in each}) == len(scores) * len(ENCODERS)
+    told = summary("inception", {"fd": 1.23456789}, {"fd": 2.0}, {"fd": 0.5})
+    assert told == {"fid": 1.23457, "fid_spread": 0.5, "fid_reals": 2}
 
 
 class Registered(FeatureExtractorBase):
@@ -169,12 +178,12 @@ def test_against_the_whole_of_torch_fidelity(
         save_cpu_ram=True,
         verbose=False,
     )
-    found = reals.floor(LITE, 1)
-    assert found[FD] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
-    assert found[KD] == pytest.approx(expected["kernel_inception_distance_mean"], abs=1e-6)
-    assert found[CS] == pytest.approx(expected["inception_score_mean"], rel=1e-5)
-    assert found[f"precision_{LITE}"] == pytest.approx(expected["precision"], abs=0.02)
-    assert found[f"recall_{LITE}"] == pytest.approx(expected["recall"], abs=0.02)
+    found = reals.floor(1)
+    assert found["fd"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
+    assert found["kd"] == pytest.approx(expected["kernel_inception_distance_mean"], abs=1e-6)
+    assert found["cs"] == pytest.approx(expected["inception_score_mean"], rel=1e-5)
+    assert found["precision"] == pytest.approx(expected["precision"], abs=0.02)
+    assert found["recall"] == pytest.approx(expected["recall"], abs=0.02)
 
 
 def test_features_come_back_as_they_were_kept(
@@ -184,13 +193,17 @@ def test_features_come_back_as_they_were_kept(
     for file in (tmp_path / "a.npz", tmp_path / "b.npz"):
         save_features(file, encoder, rows, (reals.first, reals.second))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    again = Reals(*load_features(tmp_path / "a.npz", LITE))
-    assert again.floor(LITE, 1) == reals.floor(LITE, 1)
-    with pytest.raises(PipelineError, match="features of effnet_lite0, not of inception"):
-        load_features(tmp_path / "a.npz", "inception")
+    again = Reals(*load_features(tmp_path / "a.npz", encoder))
+    assert again.floor(1) == reals.floor(1)
+    other = load_encoder(LITE, CPU)
+    other.sha256 = "beef" * 16
+    with pytest.raises(PipelineError, match="of effnet_lite0 .57934424.*not of .*beefbeef"):
+        load_features(tmp_path / "a.npz", other)
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 broken")
-    with pytest.raises(PipelineError, match="a.npz cannot be read"):
-        load_features(tmp_path / "a.npz", LITE)
+    np.save(tmp_path / "c.npy", np.zeros(3))
+    for file in ("a.npz", "c.npy"):
+        with pytest.raises(PipelineError, match="holds no features of two halves"):
+            load_features(tmp_path / file, encoder)
 
 
 def test_mean_and_spread() -> None:
@@ -206,11 +219,9 @@ def test_the_students_protocol() -> None:
     logits[np.arange(200), np.arange(200) % 10] = 200
     truth = Encoding(rng.normal(size=(200, 64)).astype(np.float32), logits)
     other = Encoding(rng.normal(size=(200, 64)).astype(np.float32), logits)
-    scores = legacy_scores(other, truth, "inception")
-    assert set(scores) == {"legacy_128_fid", "legacy_128_is"}
-    assert scores["legacy_128_fid"] > 10
-    assert scores["legacy_128_is"] < 8  # ten sure, even classes
+    scores = legacy_scores(other, truth)
+    assert scores["fd"] > 10
+    assert scores["cs"] < 8  # of ten sure, even classes
     with pytest.raises(ValueError, match="128"):
-        legacy_scores(other[:100], truth, "inception")
-    worse = {"legacy_128_fid": 1e4, "legacy_128_is": 1.0}
-    assert legacy_best([worse, scores], "inception") == scores
+        legacy_scores(other[:100], truth)
+    assert legacy_best([{"fd": 1e4, "cs": 1.0}, scores]) == scores

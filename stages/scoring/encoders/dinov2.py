@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2.functional import normalize
 
-from stages.errors import PipelineError
 from stages.scoring.published import Published
 
 WEIGHTS = Published(
@@ -42,28 +41,30 @@ class Encoder:
     def __init__(self, device: torch.device) -> None:
         file = WEIGHTS.find()
         stored: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-        self._network: Any = timm.create_model(
+        self.network: Any = timm.create_model(
             "vit_large_patch14_dinov2", pretrained=False, num_classes=0, img_size=self.side
         )
         stored.pop("mask_token")  # for training only
         stored["pos_embed"] = resampled_positions(stored["pos_embed"], self.side // PATCH)
-        try:
-            self._network.load_state_dict(stored)
-        except RuntimeError as fault:
-            raise PipelineError(f"{file} holds other weights than ViT-L/14's: {fault}") from fault
-        self._network.eval().requires_grad_(False).to(device)
+        self.network.load_state_dict(stored)
+        self.network.eval().requires_grad_(False).to(device)
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of PICTURES (N, H, W, 3) uint8, resized to 224² (bicubic)."""
+        """Features of PICTURES (N, H, W, 3) uint8."""
+        features = self.network(self.normalised(pictures))
+        return features, features[:, :0]
+
+    def normalised(self, pictures: Tensor) -> Tensor:
+        """uint8 (N, H, W, 3) → (N, 3, 224, 224): bicubic, to 8 bits again, ImageNet's mean."""
         scaled = functional.interpolate(
             pictures.permute(0, 3, 1, 2).float(),
             size=(self.side, self.side),
             mode="bicubic",
             antialias=True,
         )
-        inputs = normalize(scaled.clamp(0, 255).div(255), list(MEAN), list(DEVIATION))
-        features = self._network(inputs)
-        return features, features[:, :0]
+        scaled = scaled.clamp_(0, 255).round_().div_(255)
+        normalised: Tensor = normalize(scaled, list(MEAN), list(DEVIATION), inplace=True)
+        return normalised
 
 
 def resampled_positions(positions: Tensor, side: int) -> Tensor:

@@ -41,20 +41,20 @@ class Encoder:
                 "install the environment anew with `make clean-env env`."
             )
         stored = torch.load(weights, map_location="cpu", weights_only=True)
-        self._network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        own = self._network.state_dict()
+        self.network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        own = self.network.state_dict()
         # Both list the same tensors in the same order under other names; strict loading and
         # the shapes make sure of it.
-        self._network.load_state_dict(dict(zip(own, stored.values(), strict=True)))
-        self._network.eval().requires_grad_(False)
-        self._network.to(device).to(memory_format=torch.channels_last)
+        self.network.load_state_dict(dict(zip(own, stored.values(), strict=True)))
+        self.network.eval().requires_grad_(False)
+        self.network.to(device).to(memory_format=torch.channels_last)
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Features and logits of PICTURES (N, H, W, 3) uint8, resized to 224² (bicubic)."""
-        pooled = self._network.forward_head(
-            self._network.forward_features(self.normalised(pictures)), pre_logits=True
+        pooled = self.network.forward_head(
+            self.network.forward_features(self.normalised(pictures)), pre_logits=True
         )
-        return pooled, self._network.get_classifier()(pooled)
+        return pooled, self.network.get_classifier()(pooled)
 
     def normalised(self, pictures: Tensor) -> Tensor:
         """uint8 (N, H, W, 3) → (N, 3, 224, 224), mean 0.5 and standard deviation 0.5."""
@@ -64,4 +64,4 @@ class Encoder:
             mode="bicubic",
             antialias=True,
         )
-        return scaled.clamp(0, 255).div(127.5).sub(1)
+        return scaled.clamp_(0, 255).div_(127.5).sub_(1)

@@ -33,7 +33,7 @@ class Encoder:
     side = 299
 
     def __init__(self, device: torch.device) -> None:
-        self._network = FeatureExtractorInceptionV3(
+        self.network = FeatureExtractorInceptionV3(
             "inception-v3-compat",
             ["2048", "logits_unbiased"],
             feature_extractor_weights_path=str(WEIGHTS.find()),
@@ -41,5 +41,5 @@ class Encoder:
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Features and logits of PICTURES (N, H, W, 3) uint8."""
-        features, logits = self._network(pictures.permute(0, 3, 1, 2))
+        features, logits = self.network(pictures.permute(0, 3, 1, 2))
         return features, logits
