@@ -78,7 +78,7 @@ def summary(
     """
     parts = {"": found, "_spread": spread or {}, "_reals": truth}
     return {
-        f"{full_name(score, encoder)}{kind}": float(f"{value:.6g}")
+        f"{full_name(score, encoder)}{kind}": round(float(f"{value:.6g}"), 12)
         for kind, scores in parts.items()
         for score, value in scores.items()
     }
