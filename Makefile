@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env repro paper ui test check benchmark format lock kaggle inception dinov2 clean-env
+.PHONY: help env repro paper ui sync test check benchmark format lock kaggle inception dinov2 clean-env
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -29,8 +29,11 @@ paper: env  ## the same with the report's own sizes (400, 150, 150 epochs): mean
 	  { echo "DVC's experiments need your name: git config user.name … and git config user.email …" >&2; exit 1; }
 	dvc exp run --set-param dcgan819.epochs=400 --set-param dcgan14000.epochs=150 --set-param aegan.epochs=150
 
-ui: env  ## compare the runs in a browser
+ui: sync  ## compare the runs in a browser
 	mlflow ui
+
+sync: env  ## give MLflow the runs that it lacks: of restored stages, of a clone
+	python -m stages.sync
 
 test: env  ## the whole test suite
 	python -m pytest

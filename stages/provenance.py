@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ def root() -> Path:
 
 
 def provenance() -> dict[str, str | bool]:
-    """The commit that is checked out, whether code or params differ from it, and versions."""
+    """Now, the commit that is checked out, whether code or params differ from it, and versions."""
     facts: dict[str, str | bool] = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": _git("rev-parse", "HEAD") or "none",
         # Not the whole tree: DVC itself has changed dvc.lock and reports/ by now.
         "git_dirty": bool(_git("status", "--porcelain", "--", *DECISIVE)),

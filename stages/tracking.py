@@ -1,8 +1,7 @@
-"""Tells MLflow what a stage does. The only place that imports it.
+"""Tells MLflow what a stage does; with store.py and restoring.py the only importer of it.
 
 The tracker is a guest: whatever goes wrong here is a warning, never a failed stage, and no
-result depends on it. The store is the file mlflow.db in the root of the repository, so that
-a plain `mlflow ui` there finds it; MLFLOW_TRACKING_URI, when set, wins.
+result depends on it.
 """
 
 from __future__ import annotations
@@ -18,18 +17,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
-from filelock import FileLock
 
-from stages.provenance import provenance, root
+from stages.executions import fingerprint
+from stages.provenance import provenance
+from stages.restoring import restore_runs
+from stages.store import opened, this_process
 
 if TYPE_CHECKING:
     import numpy as np
 
     from stages.params import Params
-
-EXPERIMENT = "pokegan"
-# The UI opens on the pages for training, not on those for language models.
-KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class Run:
@@ -61,12 +58,12 @@ class Run:
         """
 
         def action() -> None:
-            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-            logging.getLogger("alembic").setLevel(logging.WARNING)
-            import mlflow
-
-            logging.getLogger("mlflow").setLevel(logging.WARNING)
-            _open_store(mlflow)
+            mlflow, mark = _mlflow(), fingerprint(stage, params)
+            with opened(mlflow) as (client, where):
+                try:
+                    restore_runs(client, where, but=mark)
+                except Exception as fault:  # what others did is no reason to lose this run
+                    click.echo(f"Warning: MLflow lacks runs of before ({fault}).", err=True)
             if resume and self._went_on(mlflow, resume):
                 return
             experiment = os.environ.get("DVC_EXP_NAME")
@@ -75,6 +72,8 @@ class Run:
                 tags={
                     "dvc.stage": stage,
                     "dvc.exp": experiment or "",
+                    "dvc.fingerprint": mark or "",
+                    **this_process(),
                     **{name: str(value) for name, value in provenance().items()},
                 },
             )
@@ -87,6 +86,7 @@ class Run:
         """Open the run RUN_ID again; False if the store has it no more, or has it deleted."""
         try:
             mlflow.start_run(run_id=run_id)
+            mlflow.set_tags(this_process())
             points = mlflow.MlflowClient().get_metric_history(run_id, "epoch")
         except mlflow.MlflowException:
             return False
@@ -178,22 +178,20 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     sys.exit(128 + signum)
 
 
-def _open_store(mlflow: Any) -> None:
-    """Point MLflow at the store and make the experiment, one process at a time.
+def bring_up_to_date() -> list[str]:
+    """Open the store, close the runs of dead processes, and restore those that it lacks.
 
-    Both are anchored at the root: a stage in one of DVC's temporary workspaces would else lose
-    its runs, or leave the experiment with artifacts in a deleted folder.
+    The names of the stages whose runs were restored.
     """
-    home = root()
-    if "MLFLOW_TRACKING_URI" in os.environ:
-        mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
-        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, tags=KIND)
-    else:
-        mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-        lock = home / ".work" / "mlflow.lock"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock, timeout=120):
-            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-                mlflow.create_experiment(EXPERIMENT, (home / "mlartifacts").as_uri(), KIND)
-    mlflow.set_experiment(EXPERIMENT)
+    with opened(_mlflow()) as (client, experiment):
+        return restore_runs(client, experiment)
+
+
+def _mlflow() -> Any:
+    """MLflow, which is slow to import and talkative."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    return mlflow

@@ -57,20 +57,33 @@ def set_params(folder: Path, values: dict[str, Any]) -> None:
     yaml.dump(params, folder / "params.yaml")
 
 
-def run(*command: str, cwd: Path, check: bool = True, **env: str) -> subprocess.CompletedProcess:
-    """Run COMMAND in CWD with this environment's tools first on the path."""
+def environment(**more: str) -> dict[str, str]:
+    """This environment's tools first on the path, no settings of a user's."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_", "GIT_"))}
+    return {**clean, "PATH": path, **NO_GIT_SETTINGS, **more}
+
+
+def run(*command: str, cwd: Path, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+    """Run COMMAND in CWD with this environment's tools first on the path."""
     result = subprocess.run(
-        command,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={**clean, "PATH": path, **NO_GIT_SETTINGS, **env},
+        command, cwd=cwd, capture_output=True, text=True, env=environment(**env)
     )
     if check and result.returncode != 0:
         raise AssertionError(f"{' '.join(command)} failed:\n{result.stdout}\n{result.stderr}")
     return result
+
+
+def start_process(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Python with ARGUMENTS in FOLDER, under way."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONPATH=str(folder)),
+    )
 
 
 def make_repository(folder: Path, **params: Any) -> Path:

@@ -37,12 +37,15 @@ NO_DEPENDENCIES = {
     "stages/__init__.py",
     "stages/checkpoint.py",
     "stages/errors.py",
+    "stages/executions.py",
     "stages/interruption.py",
     "stages/outputs.py",
     "stages/params.py",
     "stages/progress.py",
     "stages/provenance.py",
+    "stages/restoring.py",
     "stages/scoring/published.py",
+    "stages/store.py",
     "stages/tracking.py",
 }
 # Facts of one run: machine, time, commit. They differ each time, and so does the page with them.
@@ -253,10 +256,12 @@ def test_an_experiment_reruns_what_is_affected_and_nothing_else(
 
 def test_another_encoder_leaves_what_the_first_computed(repository: Path, modules: object) -> None:
     set_params(repository, {"evaluate.encoders": [ENCODER, "inception"]})
-    planned = ran(run("dvc", "repro", "--dry", cwd=repository).stdout)
-    added = {stage.replace(ENCODER, "inception") for stage in ENCODED | EVALUATED}
-    assert set(planned) == added | {"report"}
+    # A dry run ends where the first of the new files is missing; by then the old ones were passed.
+    dry = run("dvc", "repro", "--dry", "--keep-going", cwd=repository, check=False)
     run("git", "checkout", "-q", ".", cwd=repository)
+    assert set(ran(dry.stdout)) == {stage.replace(ENCODER, "inception") for stage in ENCODED}
+    passed = set(re.findall(r"Stage '([\w@]+)' didn't change", dry.stdout))
+    assert passed == set(STAGES) - {"report"}
 
 
 @pytest.mark.parametrize(

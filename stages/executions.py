@@ -1,0 +1,111 @@
+"""Which execution of a stage a run tells of: by its parameters, its code and its data.
+
+dvc.lock knows the last execution of each stage, also of one that DVC restored from its cache or
+that came with a clone. The same fingerprint, taken when a stage begins, tells if MLflow has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One of dvc.lock's: PARAMS as ``section.key`` → value, OUTPUTS as path → md5."""
+
+    stage: str
+    params: dict[str, Any]
+    outputs: dict[str, str]
+    fingerprint: str
+
+    def intact(self, name: str) -> Path | None:
+        """The output that is called NAME, if it lies there as it was made."""
+        for path, md5 in self.outputs.items():
+            if path.endswith(f"/{name}") and Path(path).is_file() and _md5(Path(path)) == md5:
+                return Path(path)
+        return None
+
+
+def executions() -> list[Execution]:
+    """The last execution of each stage, by the dvc.lock in the working directory."""
+    locked = _load("dvc.lock")
+    data = _outputs(locked)
+    found = []
+    for stage, entry in locked.items():
+        params = _flat(entry.get("params", {}).get("params.yaml", {}))
+        inputs = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
+        inputs = {path: md5 for path, md5 in inputs.items() if _is_code(path) or path in data}
+        outputs = {out["path"]: out.get("md5") for out in entry.get("outs", ())}
+        found.append(Execution(stage, params, outputs, _fingerprint(stage, params, inputs)))
+    return found
+
+
+def fingerprint(stage: str, params: Mapping[str, Any]) -> str | None:
+    """Of STAGE, which is about to be executed with PARAMS; None if dvc.yaml does not know it."""
+    name, _, item = stage.partition("@")
+    declared = _load("dvc.yaml").get(name)
+    if declared is None:
+        return None
+    text = json.dumps(declared.get("do", declared)).replace("${item}", item)
+    data = _outputs(_load("dvc.lock"))
+    inputs = {
+        path: _md5(Path(path)) if _is_code(path) else data[path]
+        for path in json.loads(text).get("deps", ())
+        if _is_code(path) or path in data
+    }
+    return _fingerprint(stage, params, inputs)
+
+
+def _fingerprint(stage: str, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+    told = [stage, sorted(inputs.items()), sorted((k, _plain(v)) for k, v in params.items())]
+    return hashlib.md5(json.dumps(told).encode(), usedforsecurity=False).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    # 15 in params.yaml is 15.0 once it has been checked.
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _load(file: str) -> dict[str, Any]:
+    """The stages in FILE, none if it is not there."""
+    path = Path(file)
+    content = YAML(typ="safe").load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    stages: dict[str, Any] = (content or {}).get("stages") or {}
+    return stages
+
+
+def _outputs(locked: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        out["path"]: out["md5"]
+        for entry in locked.values()
+        for out in entry.get("outs", ())
+        if "md5" in out
+    }
+
+
+def _is_code(path: str) -> bool:
+    return path.startswith("stages/")
+
+
+def _md5(file: Path) -> str:
+    # DVC's own; it guards against accidents.
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

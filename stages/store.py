@@ -1,0 +1,112 @@
+"""MLflow's store: where it is, and that it says what is true.
+
+The store is the file mlflow.db in the root of the repository, so that a plain `mlflow ui` there
+finds it; MLFLOW_TRACKING_URI, when set, wins.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from filelock import FileLock
+
+from stages.provenance import root
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "pokegan"
+# The UI opens on the pages for training, not on those for language models.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+# Where MLflow keeps absolute addresses of artifacts.
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+
+
+@contextmanager
+def opened(mlflow: Any) -> Iterator[tuple[MlflowClient, str]]:
+    """A client and the experiment's id; one process at a time, since many stages begin at once.
+
+    Store and artifacts are anchored at the root: a stage in one of DVC's temporary workspaces would
+    else lose its runs, or leave the experiment with artifacts in a deleted folder.
+    """
+    home = root()
+    lock = home / ".work" / "mlflow.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock, timeout=120):
+        if "MLFLOW_TRACKING_URI" in os.environ:
+            mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+            artifacts = None
+        else:
+            artifacts = (home / "mlartifacts").as_uri()
+            mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+            follow_a_move(home / "mlflow.db", artifacts)
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT, artifacts, KIND)
+        experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
+        client = mlflow.MlflowClient()
+        close_dead_runs(client, experiment)
+        yield client, experiment
+
+
+def follow_a_move(database: Path, artifacts: str) -> None:
+    """Let DATABASE find its artifacts at ARTIFACTS (a URI) if the repository has been moved.
+
+    MLflow keeps absolute addresses: old artifacts would be gone, new ones go to the old place.
+    """
+    if not database.is_file():
+        return
+    with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if "experiments" not in tables:
+            return
+        found = connection.execute(
+            "SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
+        ).fetchone()
+        if found is None or found[0] == artifacts:
+            return
+        for table, column in ADDRESSES:
+            if table in tables:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
+                    f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    (artifacts, len(found[0]) + 1, found[0], len(found[0]) + 1, f"{found[0]}/"),
+                )
+
+
+def this_process() -> dict[str, str]:
+    """What tells whether the process that a run belongs to is still alive."""
+    process = psutil.Process()
+    return {
+        "host": platform.node(),
+        "pid": str(process.pid),
+        "process_started": str(process.create_time()),
+    }
+
+
+def close_dead_runs(client: MlflowClient, experiment: str) -> None:
+    """Close the runs of EXPERIMENT as KILLED whose process, on this machine, is no more."""
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        tags = run.data.tags
+        if tags.get("host") == platform.node() and not _is_alive(tags):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _is_alive(tags: dict[str, str]) -> bool:
+    try:
+        started = psutil.Process(int(tags["pid"])).create_time()
+    except (psutil.NoSuchProcess, KeyError, ValueError):
+        return False
+    # Another process may have got the number.
+    return bool(abs(started - float(tags["process_started"])) < 1)

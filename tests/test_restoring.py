@@ -1,0 +1,161 @@
+"""MLflow gets back what it lacks: on a repository whose stages are small, with the real tools."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.entities import Run
+
+from stages.executions import executions
+from stages.params import read_params
+from stages.tracking import tracked
+from tests.conftest import commit, make_repository, run, start_process
+
+STAGES = ["download", "prepare_pokemon819", "augment", "train_dcgan819"]
+STAGES += ["encode_pokemon819@effnet_lite0", "evaluate_dcgan819@effnet_lite0"]
+EVALUATION = STAGES[-1]
+
+
+def runs(repository: Path, *, stage: str | None = None) -> list[Run]:
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pokegan")
+    wanted = f"tags.`dvc.stage` = '{stage}'" if stage else ""
+    return list(client.search_runs([experiment.experiment_id], wanted))
+
+
+def points(repository: Path, of: Run) -> dict[str, Any]:
+    """Metric → its points (step, value); files keep six digits of a value."""
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    told: dict[str, Any] = {}
+    for key in of.data.metrics:
+        history = client.get_metric_history(of.info.run_id, key)
+        told[key] = sorted((point.step, point.value) for point in history)
+    return told
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository in which one network was trained and scored."""
+    folder = make_repository(tmp_path_factory.mktemp("restoring") / "here")
+    run("dvc", "repro", EVALUATION, cwd=folder)
+    commit(folder, "ran")
+    return folder
+
+
+def sync(repository: Path, **env: str) -> str:
+    return run("python", "-m", "stages.sync", cwd=repository, **env).stderr
+
+
+def test_what_ran_here_is_not_restored(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage's own fingerprint, taken before it ran, is that of dvc.lock after it."""
+    known = {r.data.tags["dvc.fingerprint"]: r.data.tags["dvc.stage"] for r in runs(repository)}
+    monkeypatch.chdir(repository)
+    assert {e.fingerprint: e.stage for e in executions()} == known
+    assert sorted(known.values()) == sorted(STAGES)
+    assert "MLflow is up to date" in sync(repository)
+    assert len(runs(repository)) == len(STAGES)
+
+
+def test_a_clone_gets_its_runs_back_once(repository: Path, tmp_path: Path) -> None:
+    """Parameters, every point, the samples; whoever asks again gets none twice."""
+    clone = tmp_path / "clone"
+    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
+    run("dvc", "cache", "dir", "--local", str(repository / ".dvc/cache"), cwd=clone)
+    run("dvc", "checkout", "-q", "train_dcgan819", cwd=clone)
+    said = sync(clone)
+    assert said.startswith("Restored: ")
+    assert all(stage in said for stage in STAGES)
+    assert "MLflow is up to date" in sync(clone)
+    mine, theirs = ({r.data.tags["dvc.stage"]: r for r in runs(at)} for at in (clone, repository))
+    assert sorted(mine) == sorted(theirs) == sorted(STAGES)
+    for stage, found in mine.items():
+        assert found.data.tags["dvc.restored"] == "true"
+        assert found.info.status == "FINISHED"
+        assert {k: _number(v) for k, v in found.data.params.items()} == {
+            k: _number(v) for k, v in theirs[stage].data.params.items()
+        }
+    for stage in ("train_dcgan819", EVALUATION):
+        before, after = points(repository, theirs[stage]), points(clone, mine[stage])
+        assert before.keys() == after.keys(), stage
+        for key in before:
+            np.testing.assert_allclose(after[key], before[key], rtol=1e-5, atol=1e-9, err_msg=key)
+    trained = mine["train_dcgan819"]
+    lasted = (trained.info.end_time - trained.info.start_time) / 1000
+    assert lasted == pytest.approx(float(trained.data.tags["seconds"]), abs=0.1)
+    client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
+    pictures = client.list_artifacts(trained.info.run_id, "images")
+    assert len([a for a in pictures if a.path.endswith(".png")]) == 2
+
+
+def _number(value: str) -> Any:
+    """15 and 15.0 are the same; MLflow knows words only."""
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def test_files_that_were_changed_since_restore_nothing(repository: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
+    with (clone / "reports/dcgan819/history.csv").open("a") as file:
+        file.write("99,99\n")
+    sync(clone)
+    assert "train_dcgan819" not in {r.data.tags["dvc.stage"] for r in runs(clone)}
+
+
+def test_a_moved_repository_keeps_its_artifacts(repository: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "there"
+    shutil.copytree(repository, moved, ignore=shutil.ignore_patterns("data", "cache"))
+    sync(moved)
+    client = mlflow.MlflowClient(f"sqlite:///{moved / 'mlflow.db'}")
+    (trained,) = runs(moved, stage="train_dcgan819")
+    assert trained.info.artifact_uri.startswith((moved / "mlartifacts").as_uri())
+    assert client.list_artifacts(trained.info.run_id, "images")
+    experiment = client.get_experiment_by_name("pokegan")
+    assert experiment.artifact_location == (moved / "mlartifacts").as_uri()
+
+
+def test_a_run_whose_process_was_killed_is_closed(repository: Path) -> None:
+    """And one that is under way is left alone."""
+    program = (
+        "import time; from stages.tracking import tracked; from stages.params import read_params\n"
+    )
+    program += (
+        "with tracked('a_stage', read_params('seed')): print('begun', flush=True); time.sleep(60)"
+    )
+    process = start_process(repository, "-c", program)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    sync(repository)
+    (under_way,) = runs(repository, stage="a_stage")
+    assert under_way.info.status == "RUNNING"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    sync(repository)
+    (closed,) = runs(repository, stage="a_stage")
+    assert closed.info.status == "KILLED"
+
+
+def test_a_store_that_cannot_be_used_is_named(repository: Path) -> None:
+    nobody = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    result = run("python", "-m", "stages.sync", cwd=repository, check=False, **nobody)
+    assert result.returncode == 1
+    assert "Error: MLflow's store cannot be used" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_what_cannot_be_restored_costs_no_run(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "dvc.lock").write_text("stages:\n  augment:\n    outs: [5]\n")
+    with tracked("a_stage", read_params("seed")):
+        pass
+    assert runs(workspace, stage="a_stage")[0].info.status == "FINISHED"
+    assert "Warning: MLflow lacks runs of before" in capsys.readouterr().err
