@@ -77,7 +77,7 @@ class Checkpoint:
                 f"{self._lock.lock_file} is held: another process runs {self._stage} with these "
                 "very parameters; wait for it, or stop it."
             ) from fault
-        except (OSError, NotImplementedError) as fault:
+        except OSError as fault:
             raise PipelineError(
                 f"{self.path.parent} cannot be used ({fault}); make it a folder that can be "
                 "written and locked."

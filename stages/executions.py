@@ -15,6 +15,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from stages.params import flat
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -39,7 +41,7 @@ def executions() -> list[Execution]:
     data = _outputs(locked)
     found = []
     for stage, entry in locked.items():
-        params = _flat(entry.get("params", {}).get("params.yaml", {}))
+        params = dict(flat(entry.get("params", {}).get("params.yaml", {})))
         inputs = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         inputs = {path: md5 for path, md5 in inputs.items() if _is_code(path) or path in data}
         outputs = {out["path"]: out.get("md5") for out in entry.get("outs", ())}
@@ -99,13 +101,3 @@ def _is_code(path: str) -> bool:
 def _md5(file: Path) -> str:
     # DVC's own; it guards against accidents.
     return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

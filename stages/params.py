@@ -212,14 +212,15 @@ class Params(Section):
 
     def resolved(self) -> dict[str, Any]:
         """The visible values as a flat mapping, ``section.key`` → value."""
-        return dict(_flat(self.model_dump()))
+        return dict(flat(self.model_dump()))
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested VALUES as pairs of ``section.key`` and value."""
     pairs: list[tuple[str, Any]] = []
     for key, value in values.items():
         if isinstance(value, dict):
-            pairs += _flat(value, f"{prefix}{key}.")
+            pairs += flat(value, f"{prefix}{key}.")
         else:
             pairs.append((f"{prefix}{key}", value))
     return pairs
@@ -247,7 +248,7 @@ def read_params(*names: str, file: Path = FILE) -> Params:
         raise PipelineError(f"{file} is no readable YAML ({fault}); mend or restore it.") from fault
     if not isinstance(values, dict):
         raise PipelineError(f"{file} holds no parameters; restore it with git checkout {file}.")
-    for key, value in _flat(values):
+    for key, value in flat(values):
         if isinstance(value, str) and "${" in value:
             raise PipelineError(
                 f"{file}: {key} is {value!r}, but `dvc exp run -S` would freeze it to a literal; "

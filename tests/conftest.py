@@ -74,7 +74,7 @@ def run(*command: str, cwd: Path, check: bool = True, **env: str) -> subprocess.
     return result
 
 
-def start_process(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start_process(folder: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
     """Python with ARGUMENTS in FOLDER, under way."""
     return subprocess.Popen(
         [sys.executable, *arguments],
@@ -82,7 +82,7 @@ def start_process(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(PYTHONPATH=str(folder)),
+        env=environment(**env),
     )
 
 

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 
 from stages.params import read_params
 from stages.tracking import tracked
-from tests.conftest import ROOT
+from tests.conftest import ROOT, start_process
 
 
 def runs(folder: Path) -> list[mlflow.entities.Run]:
@@ -74,12 +71,9 @@ def test_a_terminated_stage_is_killed_in_the_store_too(workspace: Path) -> None:
         "import time; from stages.params import read_params; from stages.tracking import tracked\n"
         "with tracked('augment', read_params('seed')): print('ready', flush=True); time.sleep(60)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, cwd=workspace
-    )
+    process = start_process(workspace, "-c", program, PYTHONPATH=str(ROOT))
     assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
+    assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 128 + signal.SIGTERM
     assert runs(workspace)[0].info.status == "KILLED"

@@ -25,11 +25,11 @@ from stages.story import Story
 from stages.tracking import tracked
 from stages.train import Watch
 from tests.conftest import (
-    NO_GIT_SETTINGS,
     ROOT,
     TINY,
     Stage,
     assert_one_sentence,
+    environment,
     make_repository,
     run,
     set_params,
@@ -142,14 +142,13 @@ def test_changed_parameters_begin_anew(place: Path) -> None:
 def test_dvc_repro_goes_on_after_ctrl_c(tmp_path: Path, drawings: np.ndarray) -> None:
     repository = make_repository(tmp_path, **LONG)
     np.save(repository / "data/pokemon2457.npy", drawings)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     process = subprocess.Popen(
         ["dvc", "repro", "-s", "train_dcgan819"],
         cwd=repository,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, "PATH": path, **NO_GIT_SETTINGS},
+        env=environment(),
         start_new_session=True,
     )
     wait_for_rows(repository / "reports/dcgan819/history.csv", 10)

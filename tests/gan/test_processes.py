@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from stages.gan.processes import BatchNorm, Processes
-from tests.conftest import TINY, run, set_params
+from tests.conftest import TINY, environment, run, set_params
 
 
 @pytest.fixture
@@ -84,14 +84,13 @@ def test_shares_cover_the_batch_once() -> None:
 def test_two_processes_that_are_stopped_go_on(repository: Path) -> None:
     """A signal to all of them, as a cluster sends it, loses no state; the end is the same."""
     set_params(repository, {**TINY, "dcgan819.epochs": 30, "dcgan819.dropout_discriminator": 0.1})
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     two = {"POKEGAN_PROCESSES": "2", "OMP_NUM_THREADS": "1"}
     first = subprocess.Popen(
         [sys.executable, "-m", "stages.train", "dcgan819", "pictures.npy", "a/model", "a/story"],
         cwd=repository,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **two, "PATH": path},
+        env=environment(**two),
     )
     history, deadline = repository / "a/story/history.csv", time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -45,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._send(self.server.tarball)
         elif self.path == f"/{NAME}":
             host, port = self.server.server_address[:2]
-            dist = {"tarball": f"http://{host}:{port}/{NAME}/-/{NAME}-2.0.4.tgz"}
+            dist = {"tarball": f"http://{host}:{port}/archive.tgz"}
             if self.server.promised:
                 dist["integrity"] = self.server.promised
             version = {"name": NAME, "version": "2.0.4", "dist": dist}
