@@ -107,6 +107,7 @@ def evaluate(name: str, encoder: str, features: Path, model: Path, scores: Path)
         save_json(scores / f"{encoder}.json", {**facts, **scored})
         run.metrics({key: value for key, value in scored.items() if key not in told})
         run.facts({"network": name, **facts, **machine(device)})
+        run.model(name, model, encoder, {**facts, **scored})
         distance = full_name("fd", encoder)
         click.echo(
             f"{scores / encoder}.json: {distance} {scored[distance]:.1f} "

@@ -20,12 +20,24 @@ from stages.params import flat
 
 @dataclass(frozen=True)
 class Execution:
-    """One of dvc.lock's: PARAMS as ``section.key`` → value, OUTPUTS as path → md5."""
+    """PARAMS as ``section.key`` → value; INPUTS (code and data) and OUTPUTS as path → md5."""
 
     stage: str
-    params: dict[str, Any]
+    params: Mapping[str, Any]
+    inputs: dict[str, str]
     outputs: dict[str, str]
-    fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same stage, parameters, code and data."""
+        params = sorted((key, _plain(value)) for key, value in self.params.items())
+        told = [self.stage, sorted(self.inputs.items()), params]
+        return hashlib.md5(json.dumps(told).encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def data_sets(self) -> dict[str, str]:
+        """Those of its inputs that lie in data/."""
+        return {path: md5 for path, md5 in self.inputs.items() if path.startswith("data/")}
 
     def intact(self, name: str) -> Path | None:
         """The output that is called NAME, if it lies there as it was made."""
@@ -45,16 +57,14 @@ def executions() -> list[Execution]:
         inputs = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         inputs = {path: md5 for path, md5 in inputs.items() if _is_code(path) or path in data}
         outputs = {out["path"]: out.get("md5") for out in entry.get("outs", ())}
-        found.append(Execution(stage, params, outputs, _fingerprint(stage, params, inputs)))
+        found.append(Execution(stage, params, inputs, outputs))
     return found
 
 
-def fingerprint(stage: str, params: Mapping[str, Any]) -> str | None:
-    """Of STAGE, which is about to be executed with PARAMS; None if dvc.yaml does not know it."""
+def upcoming(stage: str, params: Mapping[str, Any]) -> Execution:
+    """Of STAGE, which is about to be executed with PARAMS; no inputs if dvc.yaml has no such."""
     name, _, item = stage.partition("@")
-    declared = _load("dvc.yaml").get(name)
-    if declared is None:
-        return None
+    declared = _load("dvc.yaml").get(name, {})
     text = json.dumps(declared.get("do", declared)).replace("${item}", item)
     data = _outputs(_load("dvc.lock"))
     inputs = {
@@ -62,12 +72,7 @@ def fingerprint(stage: str, params: Mapping[str, Any]) -> str | None:
         for path in json.loads(text).get("deps", ())
         if _is_code(path) or path in data
     }
-    return _fingerprint(stage, params, inputs)
-
-
-def _fingerprint(stage: str, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
-    told = [stage, sorted(inputs.items()), sorted((k, _plain(v)) for k, v in params.items())]
-    return hashlib.md5(json.dumps(told).encode(), usedforsecurity=False).hexdigest()
+    return Execution(stage, params, inputs, {})
 
 
 def _plain(value: Any) -> Any:

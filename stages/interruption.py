@@ -1,17 +1,23 @@
-"""SIGINT and SIGTERM, answered between two steps instead of within one."""
+"""SIGINT and SIGTERM, answered between two steps instead of within one; and an end with DVC's."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+import psutil
+
 ANSWERED = (signal.SIGINT, signal.SIGTERM)
 ONE_WISH = 1.0  # second
+A_LOOK = 1.0  # second between two looks at whether DVC is still there
 
 
 class Interruption:
@@ -59,3 +65,42 @@ def leave(number: int) -> None:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
+
+
+@contextmanager
+def ends_with_dvc() -> Iterator[None]:
+    """Within, the end of the `dvc` that started this process is a SIGTERM for this process.
+
+    A SIGTERM or SIGKILL of `dvc` alone would leave its stage behind, unseen and on the GPU.
+    """
+    between = _up_to_dvc()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(A_LOOK):
+            if not all(process.is_running() for process in between):
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    if between:
+        threading.Thread(target=watch, name="ends with DVC", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _up_to_dvc() -> list[psutil.Process]:
+    """The processes above this one (a shell, torchrun), DVC's the last; none if it is not there."""
+    if "DVC_STAGE" not in os.environ:
+        return []
+    above: list[psutil.Process] = []
+    for process in psutil.Process().parents():
+        above.append(process)
+        try:
+            words = process.cmdline()[:3]
+        except psutil.Error:
+            return []
+        if any(Path(word).name == "dvc" for word in words):
+            return above
+    return []

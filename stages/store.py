@@ -6,6 +6,8 @@ finds it; MLFLOW_TRACKING_URI, when set, wins.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import platform
 import sqlite3
@@ -22,6 +24,8 @@ from stages.provenance import root
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from stages.executions import Execution
+
 EXPERIMENT = "pokegan"
 # The UI opens on the pages for training, not on those for language models.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -32,6 +36,23 @@ ADDRESSES = (
     ("logged_models", "artifact_location"),
     ("model_versions", "storage_location"),
 )
+
+
+def quiet_mlflow() -> Any:
+    """MLflow, which is slow to import, talkative, and patient with a server that is away."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # Who tells it something tries again by himself.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # Their faults reach us as exceptions, or end the measuring of the machine alone.
+    for name in ("mlflow.store.db.utils", "mlflow.system_metrics"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return mlflow
 
 
 @contextmanager
@@ -55,9 +76,7 @@ def opened(mlflow: Any) -> Iterator[tuple[MlflowClient, str]]:
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             mlflow.create_experiment(EXPERIMENT, artifacts, KIND)
         experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
-        client = mlflow.MlflowClient()
-        close_dead_runs(client, experiment)
-        yield client, experiment
+        yield mlflow.MlflowClient(), experiment
 
 
 def follow_a_move(database: Path, artifacts: str) -> None:
@@ -98,15 +117,28 @@ def this_process() -> dict[str, str]:
 def close_dead_runs(client: MlflowClient, experiment: str) -> None:
     """Close the runs of EXPERIMENT as KILLED whose process, on this machine, is no more."""
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        tags = run.data.tags
-        if tags.get("host") == platform.node() and not _is_alive(tags):
+        if is_dead(run.data.tags):
             client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _is_alive(tags: dict[str, str]) -> bool:
+def is_dead(tags: dict[str, str]) -> bool:
+    """Whether the process of the run with TAGS ran on this machine and is no more."""
+    if tags.get("host") != platform.node():
+        return False
     try:
         started = psutil.Process(int(tags["pid"])).create_time()
     except (psutil.NoSuchProcess, KeyError, ValueError):
-        return False
+        return True
     # Another process may have got the number.
-    return bool(abs(started - float(tags["process_started"])) < 1)
+    return bool(abs(started - float(tags["process_started"])) >= 1)
+
+
+def log_data_sets(client: MlflowClient, run_id: str, execution: Execution) -> None:
+    """Tell which data sets EXECUTION read, each by the md5 that DVC knows it by."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    inputs = [
+        DatasetInput(Dataset(Path(path).stem, md5, "local", json.dumps({"uri": path})))
+        for path, md5 in execution.data_sets.items()
+    ]
+    client.log_inputs(run_id, inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,12 @@ class Story:
         except OSError as fault:  # no reason to stop a training: the end writes all rows
             click.echo(f"Warning: {self._folder / HISTORY}: {fault.strerror}.", err=True)
         return row
+
+    def readings(self) -> Iterator[tuple[Row, torch.Tensor | None]]:
+        """The rows so far, each with the samples of its moment, if it has any."""
+        samples = dict(zip(self._epochs, self._samples, strict=True))
+        for row in self.rows:
+            yield row, samples.get(row["epoch"])
 
     def finish(self) -> None:
         """Write the history as a whole, and samples.npz.

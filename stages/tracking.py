@@ -1,15 +1,15 @@
-"""Tells MLflow what a stage does; with store.py and restoring.py the only importer of it.
+"""Tells MLflow what a stage does.
 
-The tracker is a guest: whatever goes wrong here is a warning, never a failed stage, and no
-result depends on it.
+The tracker is a guest: no result depends on it, no stage waits for it or fails with it. What it
+misses while it is away is told when it is back, or restored from DVC's files (restoring.py).
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,137 +18,182 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.executions import fingerprint
+from stages.executions import Execution, upcoming
+from stages.interruption import ends_with_dvc
+from stages.models import register
 from stages.provenance import provenance
 from stages.restoring import restore_runs
-from stages.store import opened, this_process
+from stages.store import close_dead_runs, log_data_sets, opened, quiet_mlflow, this_process
+from stages.teller import Teller
 
 if TYPE_CHECKING:
     import numpy as np
+    from mlflow import MlflowClient
 
     from stages.params import Params
 
 
 class Run:
-    """One run in MLflow, or none if the store cannot be had; then every call does nothing."""
+    """One run in MLflow. What is told goes out in order, by a thread; the stage never waits."""
 
     def __init__(self) -> None:
-        self._begun = False
-        self._alive = True
-        self._told = 0
         self.id: str | None = None
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        if self._alive:
-            try:
-                action()
-            except Exception as fault:  # any fault of the guest must leave the stage alone
-                self._alive = False
-                lines = str(fault).strip().splitlines() or [type(fault).__name__]
-                click.echo(
-                    f"Warning: MLflow logs nothing more of this run ({lines[0]}); "
-                    "the stage goes on and its own files hold everything.",
-                    err=True,
-                )
+        self._told = 0
+        self._client: Any = None
+        self._data_sets: Mapping[str, str] = {}
+        self._said: set[str] = set()
+        self._teller: Teller | None = None
 
     def begin(self, stage: str, params: Mapping[str, Any], resume: str | None = None) -> None:
         """Open the run: its name says the stage and, under `dvc exp run`, the experiment.
 
         RESUME is the id of a run that is gone on with, if the store still has it.
         """
+        try:
+            execution = upcoming(stage, params)
+        except Exception:  # a broken dvc.lock is DVC's matter
+            execution = Execution(stage, params, {}, {})
+        self._data_sets = execution.data_sets
 
         def action() -> None:
-            mlflow, mark = _mlflow(), fingerprint(stage, params)
-            with opened(mlflow) as (client, where):
-                try:
-                    restore_runs(client, where, but=mark)
-                except Exception as fault:  # what others did is no reason to lose this run
-                    click.echo(f"Warning: MLflow lacks runs of before ({fault}).", err=True)
-            if resume and self._went_on(mlflow, resume):
-                return
-            experiment = os.environ.get("DVC_EXP_NAME")
-            run = mlflow.start_run(
-                run_name=f"{stage} · {experiment}" if experiment else stage,
-                tags={
-                    "dvc.stage": stage,
-                    "dvc.exp": experiment or "",
-                    "dvc.fingerprint": mark or "",
-                    **this_process(),
-                    **{name: str(value) for name, value in provenance().items()},
-                },
-            )
-            self._begun, self.id = True, run.info.run_id
-            mlflow.log_params(dict(params))
+            mlflow = quiet_mlflow()
+            with opened(mlflow) as (self._client, experiment):
+                _bring_up_to_date(self._client, experiment, execution.fingerprint)
+            if mlflow.active_run() is None and not (resume and self._went_on(mlflow, resume)):
+                self._start(mlflow, execution)
+            self._client.log_batch(self.id, params=_entities("Param", params))
+            log_data_sets(self._client, str(self.id), execution)
 
-        self._guarded(action)
+        self._teller = Teller(_is_hopeless, self._say)
+        self._teller.tell(action)
+        self._teller.wait_for_the_first()
+
+    def _start(self, mlflow: Any, execution: Execution) -> None:
+        experiment = os.environ.get("DVC_EXP_NAME")
+        tags = {
+            "dvc.stage": execution.stage,
+            "dvc.exp": experiment or "",
+            "dvc.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
+            "dvc.fingerprint": execution.fingerprint,
+            **this_process(),
+            **{name: str(value) for name, value in provenance().items()},
+        }
+        if "POKEGAN_PARENT_RUN" in os.environ:  # a study's trial stands below it in the UI
+            tags["mlflow.parentRunId"] = os.environ["POKEGAN_PARENT_RUN"]
+        name = f"{execution.stage} · {experiment}" if experiment else execution.stage
+        self.id = mlflow.start_run(run_name=name, tags=tags, log_system_metrics=True).info.run_id
 
     def _went_on(self, mlflow: Any, run_id: str) -> bool:
         """Open the run RUN_ID again; False if the store has it no more, or has it deleted."""
         try:
-            mlflow.start_run(run_id=run_id)
-            mlflow.set_tags(this_process())
-            points = mlflow.MlflowClient().get_metric_history(run_id, "epoch")
-        except mlflow.MlflowException:
+            points = self._client.get_metric_history(run_id, "epoch")
+            mlflow.start_run(run_id=run_id, log_system_metrics=True)
+        except mlflow.MlflowException as fault:
+            if not _is_hopeless(fault):
+                raise
             return False
+        mlflow.set_tags(this_process())
         # A killed process may have told more than its last state knows; once is enough.
         self._told = max((point.step for point in points), default=0)
-        self._begun, self.id = True, run_id
+        self.id = run_id
         return True
 
-    def end(self, status: str) -> None:
-        """Close the run with STATUS FINISHED, FAILED or KILLED; after a fault too, if it can be."""
-        if self._begun:
-            import mlflow
+    def _tell(self, action: Callable[[], None], step: int | None = None) -> None:
+        def unless_told() -> None:
+            if self.id and (step is None or step > self._told):
+                action()
 
-            with suppress(Exception):
-                mlflow.end_run(status)
+        if self._teller:
+            self._teller.tell(unless_told)
 
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Tags: facts of the machine and of the data, which are no parameters."""
-
-        def action() -> None:
-            import mlflow
-
-            mlflow.set_tags({name: str(value) for name, value in facts.items()})
-
-        self._guarded(action)
+        tags = dict(facts)
+        self._tell(lambda: self._client.log_batch(self.id, tags=_entities("RunTag", tags)))
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Metrics, all of them in one call; steps that the run holds already are passed over."""
-        if step is not None and step <= self._told:
-            return
+        now = int(time.time() * 1000)
 
         def action() -> None:
-            import mlflow
+            from mlflow.entities import Metric
 
-            mlflow.log_metrics(dict(values), step=step)
+            points = [Metric(key, value, now, step or 0) for key, value in values.items()]
+            self._client.log_batch(self.id, metrics=points)
 
-        self._guarded(action)
+        self._tell(action, step)
 
     def picture(self, name: str, pixels: np.ndarray, step: int | None = None) -> None:
-        """A picture (H, W, 3) uint8; with STEP it joins the image panel's slider."""
-        if step is not None and step <= self._told:
-            return
+        """A picture (H, W, 3) uint8; with STEP it joins the image panel's slider.
 
-        def action() -> None:
-            import mlflow
-
-            if step is None:
-                mlflow.log_image(pixels, artifact_file=f"{name}.png")
-            else:
-                mlflow.log_image(pixels, key=name, step=step, synchronous=True)
-
-        self._guarded(action)
+        Told before the metrics of its step, for a run that has those is thought to have it.
+        """
+        now = int(time.time() * 1000)
+        where = (
+            {"artifact_file": f"{name}.png"}
+            if step is None
+            else {"key": name, "step": step, "timestamp": now, "synchronous": True}
+        )
+        self._tell(lambda: self._client.log_image(self.id, pixels, **where), step)
 
     def file(self, path: Path) -> None:
         """A small file, kept with the run."""
+        self._tell(lambda: self._client.log_artifact(self.id, str(path)))
+
+    def model(self, network: str, folder: Path, encoder: str, scores: Mapping[str, Any]) -> None:
+        """Have the generator of NETWORK in FOLDER in the registry, with its SCORES by ENCODER."""
 
         def action() -> None:
+            reals = next(iter(self._data_sets.values()), "")
+            register(self._client, network, folder, encoder, scores, reals)
+
+        self._tell(action)
+
+    def _say(self, fault: Exception, hopeless: bool) -> None:
+        """Say of FAULT once a run what it means."""
+        lines = str(fault).strip().splitlines() or [type(fault).__name__]
+        reason = next((line for line in lines if not line.startswith("(raised as")), lines[0])
+        sentence = f"Warning: MLflow cannot be reached ({reason}); the stage goes on, and what "
+        sentence += "MLflow misses is told when it is back."
+        if hopeless:
+            sentence = f"Warning: MLflow does not take a part of this run ({reason})."
+        if sentence not in self._said:
+            self._said.add(sentence)
+            click.echo(sentence, err=True)
+
+    def end(self, status: str) -> None:
+        """Close the run with STATUS FINISHED, FAILED or KILLED."""
+
+        def action() -> None:
+            self._client.set_terminated(self.id, status)
             import mlflow
 
-            mlflow.log_artifact(str(path))
+            with suppress(Exception):  # ends the measuring of the machine as well
+                mlflow.end_run(status)
 
-        self._guarded(action)
+        self._tell(action)
+        if self._teller and not self._teller.close():
+            click.echo(
+                "Warning: MLflow misses a part of this run; `make sync` tells it when it is back.",
+                err=True,
+            )
+
+
+def _entities(kind: str, values: Mapping[str, Any]) -> list[Any]:
+    from mlflow import entities
+
+    return [getattr(entities, kind)(key, str(value)) for key, value in values.items()]
+
+
+def _is_hopeless(fault: Exception) -> bool:
+    """Whether the same would fail again: what was told is wrong, not the way there."""
+    from mlflow import MlflowException
+
+    if isinstance(fault, MlflowException):
+        status = fault.get_http_status_code()  # type: ignore[no-untyped-call]
+        return bool(400 <= status < 500 and status != 429)
+    wrong = isinstance(fault, (TypeError, ValueError, AttributeError))
+    return wrong and not isinstance(fault, OSError)
 
 
 @contextmanager
@@ -161,7 +206,8 @@ def tracked(stage: str, params: Params, resume: str | None = None) -> Iterator[R
     run.begin(stage, params.resolved(), resume)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        yield run
+        with ends_with_dvc():
+            yield run
     except (KeyboardInterrupt, SystemExit):
         run.end("KILLED")
         raise
@@ -179,19 +225,19 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def bring_up_to_date() -> list[str]:
-    """Open the store, close the runs of dead processes, and restore those that it lacks.
+    """Open the store, restore the runs that it lacks, and close those of dead processes.
 
     The names of the stages whose runs were restored.
     """
-    with opened(_mlflow()) as (client, experiment):
-        return restore_runs(client, experiment)
+    with opened(quiet_mlflow()) as (client, experiment):
+        restored = restore_runs(client, experiment)
+        close_dead_runs(client, experiment)
+    return restored
 
 
-def _mlflow() -> Any:
-    """MLflow, which is slow to import and talkative."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    import mlflow
-
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    return mlflow
+def _bring_up_to_date(client: MlflowClient, experiment: str, but: str) -> None:
+    try:
+        restore_runs(client, experiment, but)
+        close_dead_runs(client, experiment)
+    except Exception as fault:  # what others did is no reason to lose this run
+        click.echo(f"Warning: MLflow lacks runs of before ({fault}).", err=True)

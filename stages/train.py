@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from stages.params import Aegan as AeganParams
 from stages.params import read_params
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from stages.checkpoint import Checkpoint
     from stages.gan.randomness import Streams
     from stages.gan.training import Gan, Moment, Training
     from stages.params import Network
     from stages.progress import TrainingProgress
-    from stages.story import Story
+    from stages.story import Row, Story
     from stages.tracking import Run
 
 COLUMNS = 8
@@ -82,6 +85,7 @@ def train(
     from stages.provenance import machine, provenance
     from stages.story import Story
     from stages.tracking import tracked
+    from stages.turns import gpus_to_itself
 
     data = load_pictures(pictures)
     if len(data) < network.batch_size:
@@ -90,9 +94,10 @@ def train(
             f"{len(data)} pictures; lower the one or enlarge the other."
         )
     if processes > 1 and not launched():
-        launch(processes, "stages.train")
+        with gpus_to_itself(processes):
+            launch(processes, "stages.train")
         return
-    with joined() as group:
+    with nullcontext() if launched() else gpus_to_itself(1), joined() as group:
         check_shares(name, network, group.count)
         device = choose_device()
         precision = choose_precision(params.precision, device)
@@ -135,6 +140,8 @@ def train(
             with TrainingProgress(name, schedule, training.step, state.get("seconds", 0)) as shown:
                 watch = Watch(tale, shown, run, checkpoint, save_every * 60)
                 watch.saved_step = training.step
+                for row, samples in tale.readings():
+                    watch.tell(row, samples)
                 follow(training, watch)
 
             tale.finish()
@@ -206,23 +213,27 @@ class Watch:
 
     def see(self, moment: Moment) -> None:
         """Show, keep and tell MOMENT."""
-        from stages.pictures.grids import grid
-
         self.progress.step(moment)
         before = self.story.rows[-1]["collapsed"] if self.story.rows else 0
         row = self.story.add(moment, self.progress.seconds)
         if row is None:
             return
-        self.run.metrics(row, step=moment.step)
-        if moment.samples is not None:
-            pixels = grid(moment.samples.numpy(), COLUMNS)
-            self.run.picture("samples", pixels, step=moment.step)
+        self.tell(row, moment.samples)
         if row["collapsed"] and not before:
             self.run.facts({"collapsed": f"at step {moment.step}"})
             self.progress.say(
                 f"Warning: at step {moment.step} the samples are nearly alike (diversity "
                 f"{row['diversity']:.2f} of the true pictures' own): the generator has collapsed."
             )
+
+    def tell(self, row: Row, samples: Tensor | None) -> None:
+        """Tell MLflow ROW, and the SAMPLES (64, R, R, 3) of its moment; never the same twice."""
+        from stages.pictures.grids import grid
+
+        step = int(row["step"])
+        if samples is not None:
+            self.run.picture("samples", grid(samples.numpy(), COLUMNS), step=step)
+        self.run.metrics(row, step=step)
 
     def is_due(self, last: bool) -> bool:
         """True when it is time to save; after the LAST step always."""
