@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env repro paper ui sync test check benchmark format lock kaggle inception dinov2 clean-env
+.PHONY: help env repro paper ui sync test check benchmark format lock parameters experiments parallel kaggle inception dinov2 clean-env
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -34,6 +34,9 @@ ui: sync  ## compare the runs in a browser
 
 sync: env  ## give MLflow the runs that it lacks: of restored stages, of a clone
 	python -m stages.sync
+
+parameters: env  ## renew docs/parameters.md: the stages that a change of each parameter reruns
+	@python -m stages.affected > docs/.parameters.md.partial && mv docs/.parameters.md.partial docs/parameters.md
 
 test: env  ## the whole test suite
 	python -m pytest

@@ -39,6 +39,11 @@ class Execution:
         """Those of its inputs that lie in data/."""
         return {path: md5 for path, md5 in self.inputs.items() if path.startswith("data/")}
 
+    def intact_folder(self, path: str) -> Path | None:
+        """The input PATH, a folder, if it holds what was read from it."""
+        folder = Path(path)
+        return folder if folder.is_dir() and _md5_of(folder) == self.inputs.get(path) else None
+
     def intact(self, name: str) -> Path | None:
         """The output that is called NAME, if it lies there as it was made."""
         for path, md5 in self.outputs.items():
@@ -106,3 +111,11 @@ def _is_code(path: str) -> bool:
 def _md5(file: Path) -> str:
     # DVC's own; it guards against accidents.
     return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _md5_of(folder: Path) -> str:
+    # DVC's own for a folder: of the list of its files, sorted.
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    told = [{"md5": _md5(f), "relpath": f.relative_to(folder).as_posix()} for f in files]
+    text = json.dumps(told, sort_keys=True).encode()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"

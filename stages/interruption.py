@@ -78,7 +78,7 @@ def ends_with_dvc() -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(A_LOOK):
-            if not all(process.is_running() for process in between):
+            if not all(map(_is_alive, between)):
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
@@ -88,6 +88,13 @@ def ends_with_dvc() -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _up_to_dvc() -> list[psutil.Process]:

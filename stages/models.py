@@ -16,6 +16,7 @@ from stages.scoring.names import full_name
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+CODE = Path(__file__).parent
 PACKAGES = ("click", "mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
 # What drawing, and AEGAN's reconstructions, need of a model's folder.
 FILES = ("config.json", "generator.safetensors", "generator_ema.safetensors", "encoder.safetensors")
@@ -73,9 +74,9 @@ def _log(client: MlflowClient, name: str, folder: Path) -> str:
                 shutil.copy(folder / file, chosen)
         logged = mlflow.pyfunc.log_model(
             name=name,
-            python_model="stages/served.py",
+            python_model=str(CODE / "served.py"),
             artifacts={"model": str(chosen)},
-            code_paths=["stages"],
+            code_paths=[str(CODE)],
             signature=ModelSignature(asked, drawn),
             input_example=pd.DataFrame({"seed": [1], "count": [4]}),
             pip_requirements=[f"{package}=={installed(package)}" for package in PACKAGES],

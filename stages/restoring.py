@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.executions import Execution, executions
 from stages.experiments import experiment_of
+from stages.models import register
 from stages.store import is_dead, log_data_sets
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Story:
     begun: int
     ended: int
     metrics: list[Metric]
+    scores: dict[str, Any] = field(default_factory=dict)
 
 
 def _story(execution: Execution) -> Story | None:
@@ -78,12 +80,13 @@ def _story(execution: Execution) -> Story | None:
             return None
         metrics, tags = _points(curve, now, encoder), {}
         told = {point.key for point in metrics}
-        for key, value in json.loads(scores.read_text(encoding="utf-8")).items():
+        scored = json.loads(scores.read_text(encoding="utf-8"))
+        for key, value in scored.items():
             if isinstance(value, float) and key not in told:
                 metrics.append(_point(key, value, now, 0))
             elif not isinstance(value, float):
                 tags[key] = value
-        return Story(tags, now, now, metrics)
+        return Story(tags, now, now, metrics, scored)
     return Story({}, now, now, [])
 
 
@@ -115,6 +118,8 @@ def _tell(
             told |= {(key, point.step) for point in history}
     tags = {**story.tags, "dvc.restored": "in part" if told else "true"}
     client.log_batch(run.info.run_id, tags=[RunTag(key, str(v)) for key, v in tags.items()])
+    if story.scores:
+        _register(client, run.info.run_id, execution, story.scores)
     samples = execution.intact("samples.npz")
     if samples:
         seen = max((step for key, step in told if key == "epoch"), default=-1)
@@ -123,6 +128,21 @@ def _tell(
     for start in range(0, len(untold), 1000):
         client.log_batch(run.info.run_id, metrics=untold[start : start + 1000])
     client.set_terminated(run.info.run_id, "FINISHED", story.ended)
+
+
+def _register(
+    client: MlflowClient, run_id: str, execution: Execution, scores: dict[str, Any]
+) -> None:
+    """Have the generator that got SCORES in the registry, if it lies there."""
+    import mlflow
+
+    stage, _, encoder = execution.stage.partition("@")
+    network = stage.removeprefix("evaluate_")
+    folder = execution.intact_folder(f"models/{network}")
+    if folder:
+        with mlflow.start_run(run_id=run_id):
+            reals = next(iter(execution.data_sets.values()), "")
+            register(client, network, folder, encoder, scores, reals)
 
 
 def _points(table: Path, begun: int, encoder: str | None = None) -> list[Metric]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
 import mlflow
+import pandas as pd
+import psutil
 import pytest
 
-from tests.conftest import make_repository, run
+from tests.conftest import make_repository, run, set_params, start_process
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,41 @@ def test_an_experiment_in_a_temporary_workspace_is_in_the_store(repository: Path
     runs = client.search_runs([experiment.experiment_id], "params.`augment.contrast` = '0.5'")
     assert [each.info.status for each in runs] == ["FINISHED"]
     assert not list(repository.glob(".dvc/tmp/exps/**/mlflow.db"))
+
+
+def training_runs(repository: Path) -> list[mlflow.entities.Run]:
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pokegan")
+    of = "tags.`dvc.stage` = 'train_dcgan819'"
+    return list(client.search_runs([experiment.experiment_id], of))
+
+
+def test_the_end_of_dvc_is_the_end_of_its_stage(repository: Path) -> None:
+    """SIGTERM or SIGKILL of dvc alone: no orphan, no stale lock, and the training goes on."""
+    set_params(repository, {"dcgan819.epochs": 60})
+    history = repository / "reports/dcgan819/history.csv"
+    rows = 0
+    for kill in (signal.SIGTERM, signal.SIGKILL):
+        dvc = start_process(repository, "-m", "dvc", "repro", "train_dcgan819")
+        deadline = time.monotonic() + 120
+        while not history.is_file() or len(history.read_text().splitlines()) < rows + 3:
+            assert dvc.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        stages = psutil.Process(dvc.pid).children(recursive=True)
+        assert stages
+        dvc.send_signal(kill)
+        assert psutil.wait_procs(stages, timeout=60)[1] == []
+        dvc.communicate(timeout=60)
+        rows = len(history.read_text().splitlines())
+        (training,) = training_runs(repository)
+        assert training.info.status == "KILLED"
+    done = run("dvc", "repro", "train_dcgan819", cwd=repository)
+    assert "dcgan819: goes on after step" in done.stderr
+    (training,) = training_runs(repository)
+    assert training.info.status == "FINISHED"
+    told = pd.read_csv(history)["step"].tolist()
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    points = client.get_metric_history(training.info.run_id, "generator_loss")
+    assert sorted(point.step for point in points) == told
+    assert told[-1] == 600

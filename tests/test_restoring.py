@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -14,6 +16,7 @@ from mlflow.entities import Run
 
 from stages.executions import executions
 from stages.params import read_params
+from stages.store import opened
 from stages.tracking import tracked
 from tests.conftest import commit, make_repository, run, start_process
 
@@ -89,8 +92,58 @@ def test_a_clone_gets_its_runs_back_once(repository: Path, tmp_path: Path) -> No
     lasted = (trained.info.end_time - trained.info.start_time) / 1000
     assert lasted == pytest.approx(float(trained.data.tags["seconds"]), abs=0.1)
     client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
-    pictures = client.list_artifacts(trained.info.run_id, "images")
-    assert len([a for a in pictures if a.path.endswith(".png")]) == 2
+    assert shown(client, trained) == [5, 10]
+    (registered,) = client.search_model_versions("name = 'pokegan-dcgan819'")
+    there = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    (original,) = there.search_model_versions("name = 'pokegan-dcgan819'")
+    assert registered.tags == original.tags
+    inputs = {i.dataset.name: i.dataset.digest for i in trained.inputs.dataset_inputs}
+    assert inputs == {
+        i.dataset.name: i.dataset.digest for i in theirs["train_dcgan819"].inputs.dataset_inputs
+    }
+    assert list(inputs) == ["pokemon2457"]
+
+
+def shown(client: mlflow.MlflowClient, of: Run) -> list[int]:
+    """The steps of its samples."""
+    names = [Path(a.path).name for a in client.list_artifacts(of.info.run_id, "images")]
+    found = (re.match(r"samples.step.(\d+)\D.*\.png", name) for name in names)
+    return sorted(int(each[1]) for each in found if each)
+
+
+def test_a_run_that_was_not_told_to_its_end_gets_the_rest(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server went away, and then its process came to its end."""
+    clone = tmp_path / "clone"
+    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
+    run("dvc", "cache", "dir", "--local", str(repository / ".dvc/cache"), cwd=clone)
+    run("dvc", "checkout", "-q", "train_dcgan819", cwd=clone)
+    monkeypatch.chdir(clone)
+    (trained,) = (e for e in executions() if e.stage == "train_dcgan819")
+    with opened(mlflow) as (client, experiment):
+        gone = {"host": platform.node(), "pid": str(2**22 + 1), "process_started": "1"}
+        tags = {"dvc.stage": trained.stage, "dvc.fingerprint": trained.fingerprint, **gone}
+        half = client.create_run(experiment, tags=tags)
+        first = {key: values[0] for key, values in points(repository, theirs(repository)).items()}
+        for key, (step, value) in first.items():
+            client.log_metric(half.info.run_id, key, value, step=step)
+    assert "train_dcgan819" in sync(clone)
+    (found,) = runs(clone, stage="train_dcgan819")
+    assert found.info.run_id == half.info.run_id
+    assert found.info.status == "FINISHED"
+    assert found.data.tags["dvc.restored"] == "in part"
+    before, after = points(repository, theirs(repository)), points(clone, found)
+    assert {key: len(values) for key, values in after.items()} == {
+        key: len(values) for key, values in before.items()
+    }
+    assert shown(client, found) == [10]  # the first was told by the first half
+    assert "MLflow is up to date" in sync(clone)
+
+
+def theirs(repository: Path) -> Run:
+    (trained,) = runs(repository, stage="train_dcgan819")
+    return trained
 
 
 def _number(value: str) -> Any:
@@ -159,3 +212,18 @@ def test_what_cannot_be_restored_costs_no_run(
         pass
     assert runs(workspace, stage="a_stage")[0].info.status == "FINISHED"
     assert "Warning: MLflow lacks runs of before" in capsys.readouterr().err
+
+
+def test_a_restored_run_of_an_experiment_has_its_name(repository: Path, tmp_path: Path) -> None:
+    """Told by git: the experiment's dvc.lock holds what its baseline's does not."""
+    run(
+        "dvc", "exp", "run", "-n", "bolder", "-S", "augment.contrast=0.3", "augment", cwd=repository
+    )
+    copy = tmp_path / "copy"
+    shutil.copytree(repository, copy, ignore=shutil.ignore_patterns("cache", "mlflow.db", "*.npy"))
+    run("git", "checkout", "-q", ".", cwd=repository)
+    run("dvc", "checkout", "-q", "augment", cwd=repository)
+    sync(copy)
+    names = {r.data.tags["dvc.stage"]: r.info.run_name for r in runs(copy)}
+    assert names["augment"] == "augment · bolder"
+    assert names["download"] == "download"
