@@ -1,0 +1,301 @@
+"""What the commands to play with trained networks share: model, latents, sheets, animations.
+
+Latents are float32 tensors (N, latent_dim) on the CPU, pictures uint8 arrays (N, R, R, 3).
+"""
+
+from __future__ import annotations
+
+import atexit
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stages.errors import PipelineError
+from stages.outputs import whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+FOLDER, SHEET = "", ".png"
+ANIMATIONS = (".webp", ".gif")
+# What a suffix means.
+KINDS = {
+    FOLDER: "a new folder (no suffix)",
+    SHEET: "a sheet (.png)",
+    ".webp": "an animation (.webp)",
+    ".gif": "an animation (.gif)",
+}
+LATEST = "latest"
+# Two letters at least before the colon: C:/ is a drive.
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
+LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
+LETTERS, LINE = 11, 16  # pixels: height of a caption's letters and of its line
+
+
+def _step(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    if value == LATEST:
+        return None
+    if not value.isdecimal():
+        raise click.BadParameter(f"{value!r} is neither the number of a step nor {LATEST!r}.")
+    return int(value)
+
+
+# Decorators of commands.
+model_argument = click.argument("model")
+output_argument = click.argument("output", type=click.Path(path_type=Path))
+seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+step_option = click.option(
+    "--step",
+    callback=_step,
+    metavar="STEP",
+    default=LATEST,
+    show_default=True,
+    help="Draw as the generator did after that step of its training.",
+)
+truncation_option = click.option(
+    "--truncation",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Draw the numbers of a latent that lie farther from 0 again until none does; the "
+    "smaller, the more alike are the pictures.  [default: off]",
+)
+scale_option = click.option(
+    "--scale",
+    type=click.IntRange(1, 16),
+    default=2,
+    show_default=True,
+    help="Show each pixel as a square of so many.",
+)
+
+
+def model_folder(where: str) -> Path:
+    """The folder with the networks and config.json of the trained model WHERE.
+
+    WHERE is that folder, or an address in MLflow: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``,
+    ``runs:/RUN/PATH`` or a logged model's id, ``m-…``. What MLflow has is copied to a temporary
+    folder that goes with the process.
+
+    Raises:
+        PipelineError: there is no model, or MLflow does not give it.
+    """
+    if Path(where).is_dir() or not (ADDRESS.match(where) or LOGGED_MODEL.fullmatch(where)):
+        if not Path(where, "config.json").is_file():
+            raise PipelineError(
+                f"{where} is no trained model: it has no config.json; name a folder that a "
+                "training wrote (dvc repro, dvc pull) or a model in MLflow (models:/NAME@ALIAS)."
+            )
+        return Path(where)
+    found = [file.parent for file in _downloaded(where).rglob("config.json")]
+    if len(found) != 1:
+        held = ", ".join(sorted(folder.name for folder in found)) or "none"
+        raise PipelineError(
+            f"{where}: one trained model is needed there, but it holds {held}; "
+            "lengthen the address, or name another."
+        )
+    return found[0]
+
+
+def _downloaded(address: str) -> Path:
+    from stages.store import opened, quiet_mlflow
+
+    mlflow = quiet_mlflow()
+    folder = mkdtemp(prefix="pokegan-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        with opened(mlflow):  # which tells MLflow where the store is
+            pass
+        uri = f"models:/{address}" if LOGGED_MODEL.fullmatch(address) else address
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+    except Exception as fault:  # each kind of store has faults of its own
+        lines = str(fault).strip().splitlines() or [type(fault).__name__]
+        raise PipelineError(
+            f"{address} cannot be had from MLflow ({lines[0].rstrip('.')}); "
+            "correct the address, or MLFLOW_TRACKING_URI."
+        ) from fault
+
+
+def load_drawing_generator(
+    folder: Path, device: torch.device, step: int | None = None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The generator in FOLDER that draws, or its snapshot after STEP, on DEVICE; config.json.
+
+    Raises:
+        PipelineError: FOLDER is no trained model, is broken, or has no snapshot of STEP.
+    """
+    from stages.gan.weights import SNAPSHOTS, load_generator, load_network, read_configuration
+
+    if step is None:
+        generator, configuration = load_generator(folder)
+        return generator.to(device), configuration
+    configuration = read_configuration(folder)
+    listed = sorted(each["step"] for each in configuration["snapshots"])
+    steps = [each for each in listed if (folder / SNAPSHOTS / f"{each}.safetensors").is_file()]
+    if step not in steps:
+        before, after = [s for s in steps if s < step][-1:], [s for s in steps if s > step][:1]
+        nearest = " and ".join(str(each) for each in before + after)
+        there = f"the nearest is of {nearest}" if nearest else "it has none at all"
+        raise PipelineError(
+            f"{folder} has no snapshot of step {step}, {there}; --step {LATEST} is always there."
+        )
+    return load_network(folder, "generator", step).to(device), configuration
+
+
+def draw_latents(count: int, latent_dim: int, seed: int, truncation: float | None = None) -> Tensor:
+    """COUNT latents from N(0, 1), the same for the same SEED: (COUNT, latent_dim).
+
+    With TRUNCATION all numbers lie within ± that: those beyond are drawn again, the others stay
+    (Brock et al. 2019, section 3.1).
+    """
+    import torch
+    from torch.nn.init import trunc_normal_
+
+    from stages.gan.randomness import Streams, latents
+
+    stream = Streams(seed)["samples"]
+    z = latents(count, latent_dim, stream)
+    if truncation is not None and (beyond := z.abs() > truncation).any():
+        again = torch.empty(int(beyond.sum()))
+        z[beyond] = trunc_normal_(again, a=-truncation, b=truncation, generator=stream)
+    return z
+
+
+def spherical_path(first: Tensor, second: Tensor, shares: np.ndarray) -> Tensor:
+    """Latents on the way from FIRST (0) to SECOND (1) at SHARES (T,): (T, latent_dim).
+
+    Their directions follow the great circle (White 2016, section 2.1), their lengths go evenly
+    from one to the other: where latents are drawn, few lie near the origin, through which a
+    straight line may lead. Opposite latents have many such ways; one is taken, always the same.
+
+    Raises:
+        PipelineError: a latent has no direction, or less than two numbers.
+    """
+    import warnings
+
+    import torch
+    from scipy.spatial import geometric_slerp
+
+    ends = torch.stack([first, second]).double().numpy()
+    lengths = (ends**2).sum(axis=1) ** 0.5
+    if ends.shape[1] < 2 or not lengths.all():
+        raise PipelineError(
+            "Between these latents no spherical path leads: they need two numbers or more, "
+            "not all of them zero."
+        )
+    with warnings.catch_warnings(action="ignore"):  # of opposite latents
+        directions = geometric_slerp(ends[0] / lengths[0], ends[1] / lengths[1], shares)
+    path = (lengths[0] + shares * (lengths[1] - lengths[0]))[:, None] * directions
+    return torch.from_numpy(path).float()
+
+
+def closed_path(z: Tensor, steps: int, with_ends: bool) -> Tensor:
+    """From each latent of Z (N, D) to the next, from the last to the first: (N, STEPS, D).
+
+    WITH_ENDS each part ends where the next begins; without, no latent comes twice.
+    """
+    import numpy as np
+    import torch
+
+    shares = np.linspace(0, 1, steps, endpoint=with_ends)
+    return torch.stack(
+        [
+            spherical_path(first, second, shares)
+            for first, second in zip(z, z.roll(-1, 0), strict=True)
+        ]
+    )
+
+
+def encode_pictures(encoder: nn.Module, pictures: np.ndarray, batch_size: int = 64) -> Tensor:
+    """What AEGAN's ENCODER makes of PICTURES (N, R, R, 3) uint8: latents (N, latent_dim)."""
+    import torch
+
+    from stages.gan.networks import from_bytes
+
+    device = next(encoder.parameters()).device
+    with torch.no_grad():
+        batches = torch.from_numpy(pictures).split(batch_size)
+        return torch.cat([encoder(from_bytes(batch.to(device))).cpu() for batch in batches])
+
+
+def enlarged(pictures: np.ndarray, scale: int) -> np.ndarray:
+    """PICTURES (N, H, W, 3), each pixel as a square of SCALE × SCALE."""
+    return pictures.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def captioned(pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
+    """PICTURES (N, H, W, 3) with a line below each, cut where it is too long: (N, H + 16, W, 3)."""
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(LETTERS)
+    width = pictures.shape[2]
+    lines = []
+    for caption in captions:
+        kept, shown = caption, caption
+        while kept and font.getlength(shown) > width:
+            kept = kept[:-1]
+            shown = f"{kept}…"
+        line = Image.new("RGB", (width, LINE), "white")
+        ImageDraw.Draw(line).text((width / 2, 1), shown, "black", font, anchor="ma")
+        lines.append(np.asarray(line))
+    return np.concatenate([pictures, np.stack(lines)], axis=1)
+
+
+def short(value: float) -> float:
+    """VALUE with six significant digits, which is more than any distance is worth."""
+    return float(f"{value:.6g}")
+
+
+def check_output(output: Path, *kinds: str) -> None:
+    """Refuse OUTPUT unless its suffix is one of KINDS; FOLDER stands for a new or empty folder.
+
+    Raises:
+        PipelineError: it is none of them, a folder that holds files, a file for a folder, or below
+            a file.
+    """
+    if not next(each for each in output.absolute().parents if each.exists()).is_dir():
+        raise PipelineError(
+            f"{output} cannot be written: a part of its path is a file; correct it."
+        )
+    if FOLDER in kinds and (output.is_dir() or not output.suffix):
+        if output.is_file():
+            raise PipelineError(f"{output} is a file, but a folder is to be made; name another.")
+        if output.is_dir() and (not output.name or any(output.iterdir())):
+            raise PipelineError(f"{output} is a folder that is not empty; name a new one.")
+        return
+    if output.is_dir() or output.suffix.lower() not in kinds:
+        known = ", ".join(KINDS[kind] for kind in kinds)
+        raise PipelineError(f"{output} is none of what can be written: {known}; correct OUTPUT.")
+
+
+def save_sheet(output: Path, pixels: np.ndarray) -> None:
+    """Write PIXELS (H, W, 3) as the PNG OUTPUT."""
+    from stages.pictures.grids import to_image
+
+    with whole(output) as temporary:
+        to_image(pixels).save(temporary, format="PNG")
+
+
+def save_animation(output: Path, frames: np.ndarray, rate: int) -> None:
+    """Write FRAMES (N, H, W, 3), RATE a second, as the endless OUTPUT, an animated WebP or GIF.
+
+    WebP keeps every pixel; GIF reduces a frame to 256 colours, and times to 1/100 s.
+    """
+    from stages.pictures.grids import to_image
+
+    first, *others = map(to_image, frames)
+    with whole(output) as temporary:
+        first.save(
+            temporary,
+            format=output.suffix[1:].upper(),
+            save_all=True,
+            append_images=others,
+            duration=round(1000 / rate),
+            loop=0,
+            lossless=True,
+        )

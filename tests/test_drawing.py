@@ -1,0 +1,312 @@
+"""What the commands to play share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import Tensor
+
+from stages.drawing import (
+    FOLDER,
+    SHEET,
+    captioned,
+    check_output,
+    closed_path,
+    draw_latents,
+    encode_pictures,
+    enlarged,
+    load_drawing_generator,
+    model_folder,
+    spherical_path,
+)
+from stages.errors import PipelineError
+from stages.gan.aegan import Aegan
+from stages.gan.dcgan import Dcgan
+from stages.gan.networks import from_bytes
+from stages.gan.randomness import Streams, latents
+from stages.gan.weights import save_networks
+from stages.params import read_params
+from tests.conftest import ROOT, run
+
+CPU = torch.device("cpu")
+COMMANDS = ("sample", "interpolate", "reconstruct", "neighbours")
+FACTS = {"latent_dim": 8, "resolution": 32}
+GAP = 2
+
+
+def save_model(folder: Path, name: str = "dcgan819") -> Path:
+    """An untrained model that draws in colours; its snapshot of step 2 draws plain grey."""
+    params = getattr(read_params(name), name)
+    gan: Any = (Aegan if name == "aegan" else Dcgan)(params, 0.0002, 32, Streams(1))
+    with torch.no_grad():
+        for weights in gan.generator.parameters():
+            weights.mul_(4)
+    weights = gan.generator.state_dict()
+    blank = {key: torch.zeros_like(value) for key, value in weights.items()}
+    snapshots = [(2, 0.5, blank), (4, 1.0, weights)]
+    save_networks(folder, gan.networks, gan.descriptions, FACTS, snapshots)
+    return folder
+
+
+def cells(sheet: np.ndarray, columns: int, size: int, height: int | None = None) -> np.ndarray:
+    """The pictures (N, HEIGHT, SIZE, 3) of a SHEET with white gaps of two pixels."""
+    height = height or size
+    rows, rest = divmod(len(sheet) - GAP, height + GAP)
+    assert rest == 0
+    assert sheet.shape[1] == columns * (size + GAP) + GAP
+    return np.stack(
+        [
+            sheet[top : top + height, left : left + size]
+            for top in range(GAP, rows * (height + GAP), height + GAP)
+            for left in range(GAP, columns * (size + GAP), size + GAP)
+        ]
+    )
+
+
+def rotated(angle: float) -> Tensor:
+    """A latent of length 3, turned by ANGLE from the first axis towards the second."""
+    return 3 * torch.tensor([np.cos(angle), np.sin(angle), 0.0, 0.0], dtype=torch.float32)
+
+
+@pytest.mark.parametrize("angle", [1e-6, 0.01, np.pi / 2, 2.5, np.pi - 1e-3])
+def test_a_spherical_path_turns_evenly(angle: float) -> None:
+    shares = np.linspace(0, 1, 7)
+    path = spherical_path(rotated(0), rotated(angle), shares)
+    assert path.dtype == torch.float32
+    expected = torch.stack([rotated(share * angle) for share in shares])
+    torch.testing.assert_close(path, expected, rtol=0, atol=2e-6)
+
+
+def test_a_spherical_path_in_many_dimensions() -> None:
+    """White's formula for latents of one length."""
+    first, second = torch.randn(2, 128, generator=torch.Generator().manual_seed(0)).double()
+    second *= first.norm() / second.norm()
+    shares = np.array([0, 0.25, 0.5, 1])
+    angle = torch.acos(first @ second / first.norm() ** 2)
+    there = torch.from_numpy(shares)[:, None]
+    formula = (
+        torch.sin((1 - there) * angle) * first + torch.sin(there * angle) * second
+    ) / torch.sin(angle)
+    path = spherical_path(first.float(), second.float(), shares)
+    torch.testing.assert_close(path, formula.float())
+    assert torch.equal(path[[0, -1]], torch.stack([first.float(), second.float()]))
+    torch.testing.assert_close(path.norm(dim=1), first.norm().float().expand(4))
+
+
+def test_opposite_and_equal_latents_have_a_path() -> None:
+    shares = np.linspace(0, 1, 5)
+    path = spherical_path(rotated(0), -rotated(0), shares)
+    torch.testing.assert_close(path.norm(dim=1), torch.full((5,), 3.0))
+    torch.testing.assert_close(path[[0, -1]], torch.stack([rotated(0), -rotated(0)]))
+    assert abs(path[2] @ rotated(0)) < 1e-5
+    assert torch.equal(path, spherical_path(rotated(0), -rotated(0), shares))
+    torch.testing.assert_close(
+        spherical_path(rotated(1), rotated(1), shares), rotated(1).expand(5, 4)
+    )
+
+
+def test_lengths_go_evenly_from_one_to_the_other() -> None:
+    path = spherical_path(rotated(0), 3 * rotated(2), np.array([0, 0.5, 1]))
+    torch.testing.assert_close(path.norm(dim=1), torch.tensor([3.0, 6.0, 9.0]))
+    torch.testing.assert_close(path[1] / 2, rotated(1))
+
+
+def test_latents_without_a_direction_are_refused() -> None:
+    for first, second in [(rotated(0), torch.zeros(4)), (torch.ones(1), -torch.ones(1))]:
+        with pytest.raises(PipelineError, match="no spherical path"):
+            spherical_path(first, second, np.linspace(0, 1, 3))
+
+
+def test_a_closed_path_ends_where_it_began() -> None:
+    z = draw_latents(3, 8, seed=1)
+    rows = closed_path(z, 5, with_ends=True)
+    assert rows.shape == (3, 5, 8)
+    torch.testing.assert_close(rows[:, 0], z)
+    torch.testing.assert_close(rows[:, -1], z.roll(-1, 0))
+    loop = closed_path(z, 5, with_ends=False).flatten(0, 1)
+    assert len(torch.unique(loop, dim=0)) == 15
+    steps = (loop - loop.roll(-1, 0)).norm(dim=1).reshape(3, 5)
+    # On an arc with lengths that change evenly, steps are nearly alike, the last one among them.
+    assert (steps.max(dim=1).values < 1.5 * steps.min(dim=1).values).all()
+
+
+def test_latents_are_those_of_the_stream_samples() -> None:
+    assert torch.equal(draw_latents(5, 8, 3), latents(5, 8, Streams(3)["samples"]))
+    assert not torch.equal(draw_latents(5, 8, 3), draw_latents(5, 8, 4))
+
+
+@pytest.mark.parametrize("truncation", [0.01, 0.3, 1.0, 2.5])
+def test_truncated_latents_follow_the_truncated_normal(truncation: float) -> None:
+    from scipy.stats import truncnorm
+
+    z = draw_latents(2000, 8, 1, truncation)
+    whole = draw_latents(2000, 8, 1)
+    within = whole.abs() <= truncation
+    assert torch.equal(z[within], whole[within])
+    assert z.abs().max() <= truncation
+    redrawn = z[~within].abs()
+    assert redrawn.unique().numel() > 0.9 * redrawn.numel()
+    spread = truncnorm(-truncation, truncation).std()
+    assert abs(z.std() - spread) < 0.03 * spread
+    assert torch.equal(z, draw_latents(2000, 8, 1, truncation))
+
+
+def test_truncation_that_touches_nothing() -> None:
+    assert torch.equal(draw_latents(2, 8, 1, 50.0), draw_latents(2, 8, 1))
+
+
+def test_a_folder_is_a_model(workspace: Path) -> None:
+    assert model_folder(str(save_model(workspace / "model"))) == workspace / "model"
+    for where in ("nowhere", str(workspace), "m-1", "C:/model"):
+        with pytest.raises(PipelineError, match="is no trained model: it has no config.json"):
+            model_folder(where)
+    assert not (workspace / "mlflow.db").exists()
+
+
+def test_models_in_mlflow(workspace: Path) -> None:
+    """As they are logged by others: a registered pyfunc model, and files of a run."""
+    from stages.store import opened, quiet_mlflow
+
+    mlflow = quiet_mlflow()
+
+    class Wrapped(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input: list[int]) -> list[int]:
+            return model_input
+
+    folder = save_model(workspace / "mine")
+    with opened(mlflow) as (client, _):
+        with mlflow.start_run() as run:
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=Wrapped(),
+                artifacts={"networks": str(folder)},
+                pip_requirements=[],
+                registered_model_name="mine",
+            )
+            mlflow.log_artifacts(str(folder), "files")
+            mlflow.log_artifacts(str(folder), "two/first")
+            mlflow.log_artifacts(str(folder), "two/second")
+        client.set_registered_model_alias("mine", "best", 1)
+    run_id = run.info.run_id
+    for address in (
+        "models:/mine@best",
+        "models:/mine/1",
+        logged.model_id,
+        f"runs:/{run_id}/model",
+        f"runs:/{run_id}/files",
+    ):
+        found = model_folder(address)
+        assert not found.is_relative_to(workspace)
+        for file in ("config.json", "generator.safetensors", "snapshots/2.safetensors"):
+            assert (found / file).read_bytes() == (folder / file).read_bytes()
+    with pytest.raises(PipelineError, match="one trained model .* holds first, second"):
+        model_folder(f"runs:/{run_id}/two")
+    with pytest.raises(PipelineError, match="holds none"):
+        model_folder(f"runs:/{run_id}/files/snapshots")
+    for address in ("models:/mine@worst", "models:/yours/1", f"m-{'0' * 32}", "runs:/1/model"):
+        with pytest.raises(PipelineError, match=f"{address} cannot be had from MLflow"):
+            model_folder(address)
+
+
+def test_a_store_that_is_away_is_one_sentence(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://store")
+    with pytest.raises(PipelineError, match="cannot be had from MLflow .*MLFLOW_TRACKING_URI"):
+        model_folder("models:/mine@best")
+
+
+def test_a_snapshot_draws_by_its_own_weights(workspace: Path) -> None:
+    folder = save_model(workspace / "model")
+    latest, configuration = load_drawing_generator(folder, CPU)
+    assert configuration["latent_dim"] == 8
+    last, _ = load_drawing_generator(folder, CPU, 4)
+    first, _ = load_drawing_generator(folder, CPU, 2)
+    z = draw_latents(3, 8, 1)
+    assert torch.equal(latest(z), last(z))
+    assert latest(z).std() > 0.1
+    assert (first(z) == 0).all()
+
+
+def test_a_step_without_a_snapshot_is_told_its_nearest(workspace: Path) -> None:
+    folder = save_model(workspace / "model")
+    for step, nearest in [(1, "2;"), (3, "2 and 4;"), (9, "4;")]:
+        with pytest.raises(PipelineError, match=f"step {step}, the nearest is of {nearest}"):
+            load_drawing_generator(folder, CPU, step)
+    # A model in MLflow may come without its snapshots.
+    for file in (folder / "snapshots").iterdir():
+        file.unlink()
+    with pytest.raises(PipelineError, match="step 2, it has none at all"):
+        load_drawing_generator(folder, CPU, 2)
+
+
+def test_encoding_pictures(workspace: Path, drawings: np.ndarray) -> None:
+    from stages.gan.weights import load_network
+
+    encoder = load_network(save_model(workspace / "model", "aegan"), "encoder")
+    z = encode_pictures(encoder, drawings, batch_size=20)
+    assert z.shape == (48, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(z, encoder(from_bytes(torch.from_numpy(drawings))))
+
+
+def test_pixels_become_squares(drawings: np.ndarray) -> None:
+    large = enlarged(drawings, 3)
+    assert large.shape == (48, 96, 96, 3)
+    for row, column in [(0, 0), (1, 2), (2, 1)]:
+        assert (large[:, row::3, column::3] == drawings).all()
+
+
+def test_captions_stand_below(drawings: np.ndarray) -> None:
+    long = "a name that is far too long for its picture"
+    pictures = captioned(drawings[:3], ["ab", long, ""])
+    assert pictures.shape == (3, 48, 32, 3)
+    assert (pictures[:, :32] == drawings[:3]).all()
+    ink = (pictures[:, 32:] < 128).any(axis=3)
+    assert ink[0].any()
+    assert 10 < np.flatnonzero(ink[0].any(axis=0)).mean() < 22
+    assert np.ptp(np.flatnonzero(ink[1].any(axis=0))) > 20
+    assert not ink[2].any()
+
+
+def test_outputs_that_are_refused(workspace: Path) -> None:
+    (workspace / "full").mkdir()
+    (workspace / "full" / "a").touch()
+    (workspace / "empty.v1").mkdir()
+    (workspace / "file").touch()
+    for output in ("new", "empty.v1", "x.png", "x.PNG", "deep/er/x"):
+        check_output(Path(output), SHEET, FOLDER)
+    for output, words in {
+        "full": "is a folder that is not empty",
+        ".": "is a folder that is not empty",
+        "file": "is a file, but a folder is to be made",
+        "x.jpg": r"a sheet \(.png\), a new folder",
+        "x.mp4": "none of what can be written",
+        "file/x/y.png": "a part of its path is a file",
+    }.items():
+        with pytest.raises(PipelineError, match=words):
+            check_output(Path(output), SHEET, FOLDER)
+    for output in ("empty.v1", "x", "x.gif"):
+        with pytest.raises(PipelineError, match=r"none of what can be written: a sheet \(.png\);"):
+            check_output(Path(output), SHEET)
+
+
+def test_a_step_is_a_number_or_latest(workspace: Path) -> None:
+    from stages.sample import sample
+
+    result = CliRunner().invoke(sample, ["model", "x.png", "--step", "first"])
+    assert result.exit_code == 2
+    assert "'first' is neither the number of a step nor 'latest'" in result.output
+
+
+def test_help_and_faults_wait_for_no_heavy_import() -> None:
+    imports = ", ".join(f"stages.{command}" for command in COMMANDS)
+    heavy = "{'torch', 'mlflow', 'pandas', 'scipy', 'timm'}"
+    code = f"import sys, {imports}; print(sorted({heavy} & set(sys.modules)))"
+    assert run(sys.executable, "-c", code, cwd=ROOT).stdout == "[]\n"

@@ -1,0 +1,78 @@
+"""The three trainings side by side, on the real tools."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import mlflow
+import psutil
+import pytest
+
+from stages.parallel import NETWORKS, tell
+from tests.conftest import make_repository, run, set_params, start_process
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("parallel"))
+
+
+def test_one_that_fails_is_named_and_the_others_are_done(repository: Path) -> None:
+    set_params(repository, {"aegan.batch_size": 73})
+    command = ("python", "-m", "stages.parallel", "--at-once", "3")
+    result = run(*command, cwd=repository, check=False)
+    assert result.returncode == 1
+    (error,) = re.findall(r"^Error: .*$", result.stderr, flags=re.MULTILINE)
+    assert "train_aegan failed, see .work/parallel/train_aegan.log: aegan.batch_size is 73" in error
+    assert "Traceback" not in result.stderr
+    assert (repository / "models/dcgan819/generator.safetensors").is_file()
+    assert (repository / "models/dcgan14000/generator.safetensors").is_file()
+    assert not (repository / "reports/index.html").exists()
+
+
+def test_all_three_at_once_and_then_the_rest(repository: Path) -> None:
+    """Longer trainings than dvc takes to start, so that they must overlap."""
+    longer = {f"{network}.epochs": 20 for network in NETWORKS}
+    set_params(repository, {**longer, "aegan.batch_size": 12})
+    run("python", "-m", "stages.parallel", "--at-once", "3", cwd=repository)
+    assert (repository / "reports/index.html").is_file()
+    assert "up to date" in run("dvc", "status", cwd=repository).stdout
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pokegan")
+    of = "params.`{0}.epochs` = '20.0' AND attributes.status = 'FINISHED'"
+    found = [
+        client.search_runs([experiment.experiment_id], of.format(network)) for network in NETWORKS
+    ]
+    times = [(each.info.start_time, each.info.end_time) for (each,) in found]
+    assert max(begun for begun, _ in times) < min(ended for _, ended in times)
+
+
+def test_a_signal_stops_all_of_them(repository: Path) -> None:
+    set_params(repository, {f"{network}.epochs": 4000 for network in NETWORKS})
+    process = start_process(repository, "-m", "stages.parallel", "--at-once", "2")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("train_dcgan14000: begun"):
+            break
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    process.communicate(timeout=120)
+    assert process.returncode == 128 + 15
+    assert psutil.wait_procs(below, timeout=60)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("gpus", "at_once", "sentence"),
+    [
+        (0, 1, "no GPU, 8 cores: the networks train one after another. --at-once says otherwise."),
+        (1, 1, "1 GPU: the networks train one after another. --at-once says otherwise."),
+        (1, 3, "1 GPU: the networks train 3 at once. Those that find no GPU free wait, unless"),
+        (3, 3, "3 GPUs: the networks train 3 at once."),
+    ],
+)
+def test_it_says_how_and_why(
+    gpus: int, at_once: int, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(gpus, 8, at_once)
+    assert capsys.readouterr().err.startswith(sentence)
