@@ -227,3 +227,21 @@ def test_a_restored_run_of_an_experiment_has_its_name(repository: Path, tmp_path
     names = {r.data.tags["dvc.stage"]: r.info.run_name for r in runs(copy)}
     assert names["augment"] == "augment · bolder"
     assert names["download"] == "download"
+
+
+def test_a_team_shares_what_was_computed(repository: Path, tmp_path: Path) -> None:
+    """By a remote, here a folder: pulled, or pulled by the way, no stage runs again."""
+    run("dvc", "remote", "add", "-d", "-f", "storage", str(tmp_path / "remote"), cwd=repository)
+    commit(repository, "a remote")
+    run("dvc", "push", "-q", *STAGES, cwd=repository)
+    for name, steps in {
+        "by the way": [("repro", "--pull", EVALUATION)],
+        "pulled": [("pull", "-q", *STAGES), ("repro", EVALUATION)],
+    }.items():
+        clone = tmp_path / name
+        run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
+        for step in steps:
+            done = run("dvc", *step, cwd=clone)
+            assert "Running stage" not in done.stdout, done.stdout
+        assert (clone / "models/dcgan819/generator.safetensors").is_file()
+        assert "train_dcgan819" in sync(clone)
