@@ -1,0 +1,484 @@
+"""Studies, by real DVC, Optuna and MLflow; most of them of a pipeline whose one stage is arithmetic."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import mlflow
+import optuna
+import pytest
+from click.testing import CliRunner, Result
+from dvc.repo import Repo
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
+from optuna.trial import TrialState, create_trial
+
+from stages.errors import PipelineError
+from stages.params import Params, read_params
+from stages.search_space import NETWORKS, read_space
+from stages.study import open_study, study
+from stages.trials import Aim, best_of, next_trial
+from tests.conftest import (
+    ROOT,
+    assert_one_sentence,
+    commit,
+    environment,
+    make_repository,
+    run,
+    set_params,
+    start_process,
+)
+
+LR = "lr=tag(log,interval(0.00001,0.001))"
+STAGE = """\
+import json, os, sys, time
+from pathlib import Path
+from stages.params import read_params
+from stages.tracking import tracked
+
+params = read_params("lr", "dcgan819")
+if "TRACKED" in os.environ:
+    with tracked(os.environ["DVC_STAGE"], params):
+        pass
+while (Path(os.environ["DVC_ROOT"]) / ".work" / "hold").exists():
+    time.sleep(0.1)
+if params.dcgan819.width == 3:
+    sys.exit("Error: the width 3 brings bad luck.")
+scores = {"fd": params.dcgan819.width + params.lr, "recall": params.lr}
+file = Path("reports/dcgan819/scores/effnet_lite0.json")
+file.parent.mkdir(parents=True, exist_ok=True)
+file.write_text(json.dumps({f"{key}_effnet_lite0": value for key, value in scores.items()}))
+"""
+PIPELINE = """\
+stages:
+  evaluate_dcgan819:
+    foreach: ${evaluate.encoders}
+    do:
+      cmd: python -m stages.arithmetic
+      deps: [stages/arithmetic.py]
+      params: [lr, dcgan819]
+      metrics:
+        - reports/dcgan819/scores/${item}.json: {cache: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The score of a trial is its width plus its learning rate; it waits as long as it is held.
+
+    DVC runs no parameters twice: tests that hold trials each have their own.
+    """
+    folder = make_repository(tmp_path_factory.mktemp("study"))
+    (folder / "stages" / "arithmetic.py").write_text(STAGE)
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    commit(folder, "arithmetic")
+    return folder
+
+
+@pytest.fixture
+def hold(repository: Path) -> Iterator[Path]:
+    """A file that holds all trials until it goes."""
+    file = repository / ".work" / "hold"
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    yield file
+    file.unlink(missing_ok=True)
+
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Call the command in the repository: call("--trials", "2", …) → click's result."""
+    monkeypatch.chdir(repository)
+    for name in os.environ.keys() - environment().keys():
+        monkeypatch.delenv(name)
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: CliRunner().invoke(study, ["dcgan819", *arguments])
+
+
+def trials(repository: Path, name: str, *states: TrialState) -> list[optuna.trial.FrozenTrial]:
+    storage = f"sqlite:///{repository / '.work' / 'studies.db'}"
+    found = optuna.load_study(study_name=name, storage=storage)
+    return found.get_trials(states=states or (TrialState.COMPLETE,))
+
+
+def experiments(repository: Path, name: str) -> dict[str, str]:
+    """Those of the study NAME → commit."""
+    found = run("dvc", "exp", "list", "--name-only", cwd=repository).stdout.split()
+    refs = run("git", "for-each-ref", "--format=%(refname) %(objectname)", cwd=repository).stdout
+    commits = {ref.rpartition("/")[2]: sha for ref, sha in map(str.split, refs.splitlines())}
+    return {each: commits[each] for each in found if each.rpartition("-")[0] == name}
+
+
+def study_run(repository: Path, name: str) -> Any:
+    """The one run of the study NAME."""
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pokegan").experiment_id
+    wanted = f"tags.`dvc.stage` = 'study' AND attributes.run_name = 'study · {name}'"
+    (found,) = client.search_runs([experiment], wanted)
+    points = {
+        key: [(point.step, point.value) for point in client.get_metric_history(found.info.run_id, key)]
+        for key in found.data.metrics
+    }  # fmt: skip
+    return found, points
+
+
+@pytest.mark.parametrize(
+    ("words", "searched", "fixed"),
+    [
+        (["dcgan819.width=8,16,64"], CategoricalDistribution((8, 16, 64)), {}),
+        (["dcgan819.width=choice(8,16,8)"], CategoricalDistribution((8, 16)), {}),
+        (["dcgan819.width=range(8,65,step=8)"], IntDistribution(8, 64, step=8), {}),
+        (["dcgan819.width=range(8,64,8)"], IntDistribution(8, 56, step=8), {}),
+        (["dcgan819.width=range(10,0,-3)"], IntDistribution(1, 10, step=3), {}),
+        (["dcgan819.width=tag(log,range(1,65))"], IntDistribution(1, 64, log=True), {}),
+        (["dcgan819.width=int(interval(8,64))"], IntDistribution(8, 64), {}),
+        (["dcgan819.epochs=range(0.1,0.6,0.1)"], FloatDistribution(0.1, 0.5, step=0.1), {}),
+        (["dcgan819.ema=interval(0,0.9)"], FloatDistribution(0, 0.9), {}),
+        ([LR, "seed=3"], FloatDistribution(1e-5, 1e-3, log=True), {"seed": "3"}),
+        (["params.yaml:lr=1e-05,0.1", "aegan.lr=1"], CategoricalDistribution((1e-5, 0.1)), {"aegan.lr": "1"}),
+        (["dcgan819.lr=null,0.1"], CategoricalDistribution(("null", 0.1)), {}),
+        (["dcgan819.spectral_norm=true,false"], CategoricalDistribution((True, False)), {}),
+        (["dcgan819.betas=[0.5,0.9],[0,0.99]"], CategoricalDistribution(("[0.5,0.9]", "[0,0.99]")), {}),
+        (["dcgan819.optimizer=shuffle(adam,rmsprop)"], CategoricalDistribution(("adam", "rmsprop")), {}),
+    ],
+)  # fmt: skip
+def test_spaces_are_read_as_hydra_writes_them(
+    workspace: Path, words: list[str], searched: Any, fixed: dict[str, str]
+) -> None:
+    space = read_space(words, "dcgan819")
+    assert list(space.searched.values()) == [searched]
+    assert space.fixed == fixed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("", ["nothing to search"]),
+        ("-S lr=0.1", ["nothing to search"]),
+        ("-S lr=choice(0.1)", ["nothing to search"]),
+        ("-S dcgan819.widht=1,2", ["dcgan819.widht", "did you mean dcgan819.width"]),
+        ("-S +lr=1,2", ["no parameter +lr"]),
+        ("-S lr", ["-S lr is no KEY=VALUES"]),
+        ("-S lr=choice(", ["-S lr=choice("]),
+        ("-S other.yaml:lr=1,2", ["other.yaml"]),
+        ("-S lr=1,2 -S lr=3", ["lr is given twice"]),
+        ("-S dcgan819.width=0,8", ["dcgan819.width is 0", "greater than or equal to 1"]),
+        ("-S dcgan819.width=interval(2,8)", ["dcgan819.width is 2.0", "integer"]),
+        ("-S dcgan819.dropout_generator=interval(0,1)", ["is 1.0", "less than 1"]),
+        ("-S dcgan819.optimizer=adam,sgd", ["dcgan819.optimizer is 'sgd'"]),
+        (
+            "-S dcgan819.architecture=mlp -S dcgan819.normalization_generator=batch,instance",
+            ["instance", "mlp"],
+        ),
+        ("-S lr=1,2 -S seed=x", ["seed is 'x'"]),
+        ("-S lr=${nothing},1", ["'nothing' not found"]),
+        ("-S lr=range(1,1)", ["holds no value"]),
+        ("-S lr=range(1,2,0)", ["holds no value"]),
+        ("-S lr=interval(2,1)", ["low=2.0"]),
+        ("-S lr=tag(log,interval(0,1))", ["low=0.0"]),
+        ("-S lr=tag(steep,interval(1,2))", ["the only tag is log"]),
+        ("-S lr=1,interval(1,2)", ["a choice is among values"]),
+        ("-S lr=glob(*)", ["glob"]),
+        ("-S aegan.lr=0.1,0.2", ["aegan.lr does not shape dcgan819"]),
+        ("-S evaluate.pictures=8,16", ["evaluate.pictures does not shape"]),
+        ("-S lr=1,2 --encoder inception", ["[effnet_lite0,inception]"]),
+        ("-S lr=1,2 --encoder dinov2 --score cs", ["no classes"]),
+        ("-S lr=1,2 --name a/b", ["--name a/b"]),
+        ("-S lr=1,2", ["need a commit"]),
+    ],
+)
+def test_what_cannot_be_searched_is_one_sentence_before_any_work(
+    workspace: Path, arguments: str, named: list[str]
+) -> None:
+    result = CliRunner().invoke(study, ["dcgan819", *arguments.split()])
+    assert_one_sentence(result, *named)
+    assert not list(workspace.glob(".work/studies.db"))
+
+
+def test_values_are_short_enough_for_dvc_lock(workspace: Path) -> None:
+    """DVC loses the seventeenth digit in it, and would run the stage again and again."""
+    space = read_space([LR, "dcgan819.ema=interval(0,0.99)", "dcgan819.width=1,2"], "dcgan819")
+    proposed = {"lr": 6.229696322998467e-05, "dcgan819.ema": 0.98999999, "dcgan819.width": 2}
+    words = space.overrides(space.values(proposed))
+    assert words == ["lr=6.2297e-05", "dcgan819.ema=0.99", "dcgan819.width=2"]
+
+
+def test_every_stage_and_file_of_a_study_is_in_the_pipeline() -> None:
+    with Repo(str(ROOT)) as repo:
+        stages = {stage.addressing: stage for stage in repo.index.stages}
+    for network in NETWORKS:
+        stage = stages[f"evaluate_{network}@effnet_lite0"]
+        assert f"reports/{network}/scores/effnet_lite0.json" in [str(out) for out in stage.outs]
+
+
+def test_the_best_is_the_first_of_the_best() -> None:
+    done = [create_trial(value=value) for value in (2.0, 1.0, 3.0, 1.0, 3.0)]
+    assert best_of(done, "minimize") is done[1]
+    assert best_of(done, "maximize") is done[2]
+    assert best_of([], "maximize") is None
+
+
+def test_however_often_it_is_stopped_a_study_proposes_the_same(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also past the ten random trials that TPE begins with; trials that are left are taken up."""
+    space = read_space([LR, "dcgan819.width=int(interval(4,64))"], "dcgan819")
+    params = read_params(*Params.model_fields)
+
+    def proposals(name: str, leave: bool) -> list[dict[str, Any]]:
+        aim = Aim(name, "dcgan819", "effnet_lite0", "fd_effnet_lite0", "minimize", space, params)
+        found, proposed = open_study(aim), []
+        while trial := next_trial(found, aim, 14):
+            if leave:
+                trial.log.close()
+                found = open_study(aim)
+                again = next_trial(found, aim, 14)
+                assert again
+                assert (again.number, again.values) == (trial.number, trial.values)
+                trial = again
+            proposed.append(trial.values)
+            found.tell(trial.number, abs(trial.values["dcgan819.width"] - 30) + trial.values["lr"])
+            trial.log.close()
+        return proposed
+
+    (workspace / ".work").mkdir()
+    straight = proposals("straight", leave=False)
+    assert len({json.dumps(values) for values in straight}) == 14
+    assert proposals("stopped", leave=True) == straight
+
+    aim = Aim("new", "dcgan819", "effnet_lite0", "fd_effnet_lite0", "minimize", space, params)
+    found = open_study(aim)
+    set_params(workspace, {"lr": 0.5, "aegan.lr": 0.5})  # searched, and another network's
+    assert next_trial(found, aim, 14)
+    set_params(workspace, {"dcgan819.ema": 0.5})
+    with pytest.raises(PipelineError, match=r"params\.yaml was changed"):
+        next_trial(found, aim, 14)
+
+
+@pytest.fixture(scope="module")
+def twice(repository: Path) -> tuple[str, str]:
+    """What a study of two trials, gone on with to three in a fresh process, said on both streams."""
+    (repository / "README.md").write_text("changed\n")
+    words = ("-S", LR, "-S", "dcgan819.width=int(interval(4,64))", "--name", "twice", "--json")
+    command = ("python", "-m", "stages.study", "dcgan819", *words, "--trials")
+    first = run(*command, "2", cwd=repository)
+    assert json.loads(first.stdout)["trials"] == 2
+    before = experiments(repository, "twice")
+    assert before.keys() == {"twice-1", "twice-2"}
+    second = run(*command, "3", cwd=repository, TRACKED="1")
+    after = experiments(repository, "twice")
+    assert after.keys() == {"twice-1", "twice-2", "twice-3"}
+    assert before.items() <= after.items()
+    assert (repository / "README.md").read_text() == "changed\n"
+    run("git", "checkout", "README.md", cwd=repository)
+    return second.stdout, second.stderr
+
+
+def test_each_trial_is_an_experiment(repository: Path, twice: tuple[str, str]) -> None:
+    done, commits = trials(repository, "twice"), experiments(repository, "twice")
+    for trial in done:
+        commit = commits[f"twice-{trial.number + 1}"]
+        params = dvc.api.params_show("params.yaml", repo=str(repository), rev=commit)
+        assert params["dcgan819"]["width"] == trial.params["dcgan819.width"]
+        assert params["lr"] == pytest.approx(trial.params["lr"], rel=1e-5)
+        assert trial.value == params["dcgan819"]["width"] + params["lr"]
+    stdout, stderr = twice
+    told = json.loads(stdout)
+    best = min(done, key=lambda trial: trial.value)
+    assert told["value"] == best.value
+    assert told["experiment"] == f"twice-{best.number + 1}"
+    assert f"dvc exp apply {told['experiment']}" in stderr
+    run("dvc", "exp", "apply", told["experiment"], cwd=repository)
+    assert "up to date" in run("dvc", "status", cwd=repository).stdout
+    run("git", "checkout", "params.yaml", cwd=repository)
+    run("git", "clean", "-fdq", cwd=repository)
+
+
+def test_the_study_is_a_run_and_its_trials_stand_below_it(
+    repository: Path, twice: tuple[str, str]
+) -> None:
+    told = json.loads(twice[0])
+    found, points = study_run(repository, "twice")
+    values = [trial.value for trial in trials(repository, "twice")]
+    assert points["fd_effnet_lite0"] == list(enumerate(values, start=1))
+    assert points["best_fd_effnet_lite0"] == [(n, min(values[:n])) for n in (1, 2, 3)]
+    assert found.info.status == "FINISHED"
+    assert found.data.params["lr"] == "tag(log,interval(0.00001,0.001))"
+    assert found.data.params["score"] == "fd_effnet_lite0"
+    assert found.data.tags["best"] == told["experiment"]
+    assert found.data.tags["best.lr"] == str(told["params"]["lr"])
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    below = f"tags.mlflow.parentRunId = '{found.info.run_id}'"
+    (trial,) = client.search_runs([found.info.experiment_id], below)
+    assert trial.info.run_name == "evaluate_dcgan819@effnet_lite0 · twice-3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("--score recall", ["score: fd_effnet_lite0", "now it is recall_effnet_lite0"]),
+        ("-S dcgan819.ema=0.9", ["dcgan819.ema: 0.0", "now it is 0.9"]),
+        ("-S dcgan819.ema=0,0.9", ["-S dcgan819.ema: absent"]),
+    ],
+)
+def test_another_aim_is_another_study(
+    twice: tuple[str, str], call: Call, arguments: str, named: list[str]
+) -> None:
+    words = ("--name", "twice", "-S", LR, "-S", "dcgan819.width=int(interval(4,64))")
+    assert_one_sentence(call(*words, *arguments.split()), *named)
+
+
+def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(call: Call) -> None:
+    words = ("--name", "luck", "-S", "dcgan819.width=8,3", "-S", LR, "--score", "recall", "--json")
+    result = call(*words, "--trials", "1")
+    assert result.exit_code == 0, result.output
+    failed, done = trials(Path(), "luck", TrialState.FAIL), trials(Path(), "luck")
+    assert failed
+    assert {trial.params["dcgan819.width"] for trial in failed} == {3}
+    assert {trial.params["dcgan819.width"] for trial in done} == {8}
+    told = json.loads(result.stdout)
+    assert told["score"] == "recall_effnet_lite0"
+    assert told["value"] == told["params"]["lr"]
+    name = f"luck-{failed[0].number + 1}"
+    assert name not in experiments(Path(), "luck")
+    assert f"{name} failed: the width 3 brings bad luck." in result.stderr
+    found = optuna.load_study(study_name="luck", storage="sqlite:///.work/studies.db")
+    assert found.user_attrs[f"{name} failed"] == "the width 3 brings bad luck."
+    assert found.direction == StudyDirection.MAXIMIZE
+
+
+def test_a_study_of_which_all_fails_stops(call: Call) -> None:
+    result = call("--name", "none", "-S", LR, "-S", "dcgan819.width=3")
+    assert result.exit_code == 1
+    assert "Error: 3 trials failed one after another" in result.output.splitlines()[-1]
+    assert "the width 3 brings bad luck." in result.output.splitlines()[-1]
+    assert study_run(Path(), "none")[0].info.status == "FAILED"
+
+
+def test_what_was_tried_is_not_tried_again(call: Call) -> None:
+    result = call("--name", "few", "-S", "dcgan819.width=4,5", "--trials", "8")
+    assert result.exit_code == 0, result.output
+    done = trials(Path(), "few")
+    assert len(done) == 8
+    assert len(experiments(Path(), "few")) == 2
+    assert {trial.value for trial in done} == {4.0002, 5.0002}
+    assert len(study_run(Path(), "few")[1]["fd_effnet_lite0"]) == 8
+
+
+def test_ctrl_c_leaves_the_trial_open_for_the_next_call(
+    repository: Path, call: Call, hold: Path
+) -> None:
+    words = ("--name", "stopped", "-S", LR, "-S", "dcgan819.width=5", "--trials", "1")
+    process = begin(repository, *words)
+    wait_for(lambda: "> python" in log(repository, "stopped-1"), process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 128 + signal.SIGINT
+    assert not experiments(repository, "stopped")
+    assert study_run(repository, "stopped")[0].info.status == "KILLED"
+    (before,) = trials(repository, "stopped", TrialState.RUNNING)
+
+    hold.unlink()
+    result = call(*words)
+    assert result.exit_code == 0, result.output
+    (after,) = trials(repository, "stopped")
+    assert (after.number, after.params) == (before.number, before.params)
+    assert experiments(repository, "stopped").keys() == {"stopped-1"}
+    found, points = study_run(repository, "stopped")
+    assert found.info.status == "FINISHED"
+    assert points["fd_effnet_lite0"] == [(1, after.value)]
+
+
+def test_a_trial_whose_study_was_killed_is_not_lost(
+    repository: Path, call: Call, hold: Path
+) -> None:
+    """DVC goes on with it alone; who comes meanwhile leaves it alone, and then takes its score."""
+    words = ("--name", "killed", "-S", LR, "-S", "dcgan819.width=6", "--trials", "1")
+    process = begin(repository, *words)
+    wait_for(lambda: "> python" in log(repository, "killed-1"), process)
+    process.kill()
+    process.wait()
+    meanwhile = call(*words)
+    assert meanwhile.exit_code == 0, meanwhile.output
+    assert "Other processes run the last trial" in meanwhile.stderr
+
+    hold.unlink()
+    wait_for(lambda: "dvc exp apply" in log(repository, "killed-1"))
+    made = experiments(repository, "killed")
+    wait_for(lambda: call(*words).exit_code == 0 and bool(trials(repository, "killed")))
+    (trial,) = trials(repository, "killed")
+    assert trial.number == 0
+    assert experiments(repository, "killed") == made
+    assert log(repository, "killed-1").count("> python") == 1
+
+
+def test_two_at_once_share_the_work(repository: Path, hold: Path) -> None:
+    words = ("--name", "both", "-S", LR, "-S", "dcgan819.width=range(7,99)", "--trials", "3")
+    both = [begin(repository, *words) for _ in range(2)]
+    wait_for(
+        lambda: all("> python" in log(repository, f"both-{number}") for number in (1, 2)), *both
+    )
+    hold.unlink()
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    done, made = trials(repository, "both"), experiments(repository, "both")
+    assert made.keys() == {f"both-{trial.number + 1}" for trial in done}
+    assert len(done) == 3
+    for trial in done:
+        commit = made[f"both-{trial.number + 1}"]
+        params = dvc.api.params_show("params.yaml", repo=str(repository), rev=commit)
+        assert params["dcgan819"]["width"] == trial.params["dcgan819.width"]
+    assert len(study_run(repository, "both")[1]["fd_effnet_lite0"]) == 3
+
+
+def begin(repository: Path, *words: str) -> subprocess.Popen[str]:
+    """A study in a process of its own."""
+    return start_process(repository, "-m", "stages.study", "dcgan819", *words)
+
+
+def log(repository: Path, experiment: str) -> str:
+    """What DVC said so far when it ran EXPERIMENT."""
+    file = repository / ".work" / "studies" / experiment.rpartition("-")[0] / f"{experiment}.log"
+    return file.read_text() if file.exists() else ""
+
+
+def wait_for(condition: Callable[[], bool], *processes: subprocess.Popen[str]) -> None:
+    """Until CONDITION holds, while none of PROCESSES ends."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        for process in processes:
+            assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_an_experiment_of_somebody_else_is_not_taken(repository: Path, call: Call) -> None:
+    run("dvc", "exp", "run", "--temp", "--name", "mine-1", cwd=repository)
+    assert_one_sentence(call("--name", "mine", "-S", LR), "mine-1 is there already", "--name")
+    assert experiments(repository, "mine").keys() == {"mine-1"}
+
+
+def test_without_a_name_in_git_nothing_begins(repository: Path, call: Call) -> None:
+    run("git", "config", "--unset", "user.email", cwd=repository)
+    assert_one_sentence(call("--name", "nobody", "-S", LR), "git config user.email")
+    run("git", "config", "user.email", "t@example.org", cwd=repository)
+
+
+def test_without_mlflow_the_study_goes_on(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    result = call("--name", "alone", "-S", LR, "--trials", "1")
+    assert result.exit_code == 0, result.output
+    assert "Warning: MLflow cannot be reached" in result.stderr
+    assert len(trials(Path(), "alone")) == 1
