@@ -81,10 +81,12 @@ def upcoming(stage: str, params: Mapping[str, Any]) -> Execution:
 
 
 def _plain(value: Any) -> Any:
-    # 15 in params.yaml is 15.0 once it has been checked.
+    # 15 in params.yaml is 15.0 once it has been checked; dvc.lock rounds the last digits.
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(f"{value:.12g}")
+    return value
 
 
 def _load(file: str) -> dict[str, Any]:
