@@ -32,6 +32,14 @@ paper: env  ## the same with the report's own sizes (400, 150, 150 epochs): mean
 ui: sync  ## compare the runs in a browser
 	mlflow ui
 
+parallel: env  ## the same as repro, with the three trainings at once, one a GPU
+	python -m stages.parallel
+
+# Parameters that differ and distances; kept are neither hashes of files nor what explains a score.
+experiments: env  ## the experiments side by side
+	dvc exp show --only-changed --hide-workspace \
+	  --drop '^(stages|data|models)/|^reports/.*(npz|csv)$$|scores$$|run.json|_(reals|spread)$$|:(kd|cs|encoder|draws|splits|pictures)'
+
 sync: env  ## give MLflow the runs that it lacks: of restored stages, of a clone
 	python -m stages.sync
 

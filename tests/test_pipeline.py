@@ -340,6 +340,24 @@ def test_a_bad_parameter_is_named(repository: Path, modules: object) -> None:
     assert "params.yaml: aegan.betas.1 is 2" in sentence
 
 
+def test_a_key_that_is_not_there_is_named(repository: Path, modules: object) -> None:
+    """By DVC itself; and by us where DVC was told to add it."""
+    change = ("dvc", "exp", "run", "train_dcgan819", "-S")
+    refused = run(*change, "dcgan819.latent=3", cwd=repository, check=False)
+    assert refused.returncode != 0
+    assert "Could not override 'dcgan819.latent'" in refused.stderr
+    sentence = fails(repository, *change, "+dcgan819.latent=3")
+    assert "params.yaml: dcgan819.latent is not a known key" in sentence
+
+
+def test_what_python_leaves_about_changes_nothing(repository: Path, modules: object) -> None:
+    for folder in ("stages", "models/dcgan819", "reports/dcgan819/scores", "reports/grids"):
+        (repository / folder / "__pycache__").mkdir(exist_ok=True)
+        (repository / folder / "__pycache__" / "stray.pyc").write_bytes(b"stray")
+    assert "up to date" in run("dvc", "status", cwd=repository).stdout
+    assert ran(run("dvc", "repro", cwd=repository).stdout) == []
+
+
 def test_a_stage_out_of_order_is_named(tmp_path: Path) -> None:
     fresh = make_repository(tmp_path)
     for module, arguments, missing in (
