@@ -11,7 +11,9 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.scoring.names import full_name
+from filelock import FileLock
+
+from stages.provenance import root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +26,7 @@ FILES = ("config.json", "generator.safetensors", "generator_ema.safetensors", "e
 
 def register(
     client: MlflowClient,
+    run_id: str,
     network: str,
     folder: Path,
     encoder: str,
@@ -36,29 +39,32 @@ def register(
     what tells those pictures). The alias ``best_ENCODER`` goes to the version with the least one
     among those that were scored alike: a Fréchet distance depends on the number of pictures.
 
-    A version that is new is logged with the active run.
+    A version that is new is said to come from the run RUN_ID.
     """
+    from stages.scoring.names import full_name
+
     name, distance = f"pokegan-{network}", full_name("fd", encoder)
     average = folder / "generator_ema.safetensors"
     drawing = average if average.is_file() else folder / "generator.safetensors"
     mark = hashlib.md5(drawing.read_bytes(), usedforsecurity=False).hexdigest()
     known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{mark}'")
-    version = str(known[0].version) if known else _log(client, name, folder)
+    version = str(known[0].version) if known else _log(client, run_id, name, folder, mark)
     alike = f"{scores['pictures']} pictures of {reals}"
-    told = {"generator_md5": mark, distance: scores[distance], f"{distance}_against": alike}
+    told = {distance: scores[distance], f"{distance}_against": alike}
     for key, value in told.items():
         client.set_model_version_tag(name, version, key, str(value))
-    rivals = {
-        str(each.version): float(each.tags[distance])
-        for each in client.search_model_versions(f"name = '{name}'")
-        if each.tags.get(f"{distance}_against") == alike
-    }
-    best = min(rivals, key=lambda version: rivals[version])
-    client.set_registered_model_alias(name, f"best_{encoder}", best)
+    with FileLock(root() / ".work" / "registry.lock"):  # who evaluates at the same time is a rival
+        rivals = {
+            str(each.version): float(each.tags[distance])
+            for each in client.search_model_versions(f"name = '{name}'")
+            if each.tags.get(f"{distance}_against") == alike
+        }
+        best = min(rivals, key=lambda version: rivals[version])
+        client.set_registered_model_alias(name, f"best_{encoder}", best)
 
 
-def _log(client: MlflowClient, name: str, folder: Path) -> str:
-    """Log the generator in FOLDER with the active run and register it; its version's number."""
+def _log(client: MlflowClient, run_id: str, name: str, folder: Path, mark: str) -> str:
+    """Log the generator in FOLDER, whose md5 is MARK, and register it; its version's number."""
     import mlflow
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -85,6 +91,6 @@ def _log(client: MlflowClient, name: str, folder: Path) -> str:
     with suppress(mlflow.MlflowException):
         client.create_registered_model(name)
     made = client.create_model_version(
-        name, logged.model_uri, logged.run_id, model_id=logged.model_id
+        name, logged.model_uri, run_id, {"generator_md5": mark}, model_id=logged.model_id
     )
     return str(made.version)

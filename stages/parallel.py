@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,16 +35,15 @@ def parallel(at_once: int | None) -> None:
     goes to .work/parallel/. Without a GPU they share the cores; since weights depend on the number
     of threads, they differ in their last digits from those of a plain `dvc repro`.
     """
-    gpus, cores = len(visible_gpus()), os.cpu_count() or 1
+    gpus, cores = len(visible_gpus()), usable_cores()
     if at_once is None:
         at_once = min(gpus or max(1, cores // CORES), len(NETWORKS))
     tell(gpus, cores, at_once)
-    if not gpus and at_once > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // at_once)))
+    share = {} if gpus or at_once == 1 else {"OMP_NUM_THREADS": str(max(1, cores // at_once))}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     repro(*BEFORE)
     LOGS.mkdir(parents=True, exist_ok=True)
-    trainings = Trainings()
+    trainings = Trainings({**share, **os.environ})
     with ThreadPoolExecutor(at_once) as pool:
         try:
             outcomes = list(pool.map(trainings.train, NETWORKS))
@@ -68,6 +68,13 @@ def tell(gpus: int, cores: int, at_once: int) -> None:
     click.echo(f"{where}: the networks train {turns}.{more}", err=True)
 
 
+def usable_cores() -> int:
+    """How many this process may use, where the system tells; else all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def repro(*targets: str) -> None:
     """`dvc repro` of TARGETS; its failure is ours."""
     command = subprocess.run(["dvc", "repro", *targets], check=False)
@@ -78,22 +85,26 @@ def repro(*targets: str) -> None:
 class Trainings:
     """The trainings under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
         self._processes: list[subprocess.Popen[bytes]] = []
         self._stopped = False
+        self._lock = threading.Lock()
 
     def train(self, network: str) -> str | None:
         """Train NETWORK; a sentence if that failed."""
-        if self._stopped:
-            return None
         log, began = LOGS / f"train_{network}.log", time.monotonic()
         # Single stages only: several `dvc repro` would else want the same stages before them.
         command = ["dvc", "--wait-for-lock", "repro", "--single-item", f"train_{network}"]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        with log.open("wb") as output, self._lock:
+            if self._stopped:
+                return None
+            process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, env=self._environment
+            )
             self._processes.append(process)
-            click.echo(f"train_{network}: begun, see {log}", err=True)
-            code = process.wait()
+        click.echo(f"train_{network}: begun, see {log}", err=True)
+        code = process.wait()
         minutes = (time.monotonic() - began) / 60
         if code == 0:
             click.echo(f"train_{network}: done after {minutes:.1f} minutes", err=True)
@@ -104,9 +115,10 @@ class Trainings:
 
     def stop(self) -> None:
         """Have all of them save their state and end."""
-        self._stopped = True
-        for process in self._processes:
-            process.terminate()
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.terminate()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ samples.npz and scores/.
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,34 +19,69 @@ from typing import TYPE_CHECKING, Any
 from stages.executions import Execution, executions
 from stages.experiments import experiment_of
 from stages.models import register
-from stages.store import is_dead, log_data_sets
+from stages.store import is_dead, is_hopeless, log_data_sets, this_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
 COLUMNS = 8
+RESTORED, LACKS = "dvc.restored", "dvc.lacks"
+UNDER_WAY = "under way"
+# As MLflow calls an image of a step: samples+step+95+timestamp+….png
+IMAGE = re.compile(r"samples\Wstep\W(\d+)\W.*\.png")
 
 
 def restore_runs(client: MlflowClient, experiment: str, but: str | None = None) -> list[str]:
     """Make a run, tagged ``dvc.restored``, for each stage of dvc.lock that EXPERIMENT has none of.
 
-    One that was not told to its end (a server that went away, a process that died) gets the rest.
-    BUT is the fingerprint of an execution that is telling for itself. The names of the stages that
-    got something.
+    One that was not told to its end (a server that went away, a process that died) gets the rest,
+    as does one whose samples or model were not there before. BUT is the fingerprint of an execution
+    that is telling for itself. The names of the stages that got something.
+
+    Raises:
+        Exception: the first fault; what the others lack is restored all the same.
     """
-    restored = []
+    restored, faults = [], []
     for execution in executions():
-        mark = execution.fingerprint
-        runs = client.search_runs([experiment], f"tags.`dvc.fingerprint` = '{mark}'")
-        if mark == but or any(run.info.status == "FINISHED" for run in runs):
-            continue
-        story = _story(execution)
-        if story:
-            unfinished = [r for r in runs if r.info.status == "KILLED" or is_dead(r.data.tags)]
-            _tell(client, experiment, execution, story, next(iter(unfinished), None))
-            restored.append(execution.stage)
+        if execution.fingerprint != but:
+            try:
+                if _restore(client, experiment, execution):
+                    restored.append(execution.stage)
+            except Exception as fault:
+                if not is_hopeless(fault):
+                    raise
+                faults.append(fault)
+    if faults:
+        raise faults[0]
     return restored
+
+
+def _restore(client: MlflowClient, experiment: str, execution: Execution) -> bool:
+    """False if there is nothing to tell of EXECUTION."""
+    mark = f"tags.`dvc.fingerprint` = '{execution.fingerprint}'"
+    lacking: Run | None = None
+    for run in client.search_runs([experiment], mark):
+        tags, status = run.data.tags, run.info.status
+        if status == "FINISHED" and not (tags.get(LACKS) and _kept(execution)):
+            return False
+        own = tags.get(RESTORED) == UNDER_WAY and tags.get("pid") == str(os.getpid())
+        if status == "RUNNING" and not (own or is_dead(tags)):
+            return False
+        if status != "FAILED":
+            lacking = run
+    story = _story(execution)
+    if story:
+        _tell(client, experiment, execution, story, lacking)
+    return story is not None
+
+
+def _kept(execution: Execution) -> Path | None:
+    """What DVC and not git keeps of EXECUTION, if it is there: samples, or the model it scored."""
+    kind, _, network = execution.stage.partition("@")[0].partition("_")
+    if kind == "evaluate":
+        return execution.intact_folder(f"models/{network}")
+    return execution.intact("samples.npz") if kind == "train" else None
 
 
 @dataclass
@@ -97,7 +134,8 @@ def _tell(
     from mlflow.entities import Param, RunTag
 
     name = experiment_of(execution)
-    told: set[tuple[str, int]] = set()
+    under_way = {RESTORED: UNDER_WAY, **this_process()}
+    in_part = run is not None and RESTORED not in run.data.tags
     if run is None:
         run = client.create_run(
             experiment,
@@ -107,42 +145,43 @@ def _tell(
                 "dvc.stage": execution.stage,
                 "dvc.exp": name or "",
                 "dvc.fingerprint": execution.fingerprint,
+                **under_way,
             },
         )
+    run_id = run.info.run_id
+    facts = {**under_way, **story.tags}
+    client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in facts.items()])
+    if not run.data.params:
         params = [Param(key, str(value)) for key, value in execution.params.items()]
-        client.log_batch(run.info.run_id, params=params)
-        log_data_sets(client, run.info.run_id, execution)
-    else:
-        for key in run.data.metrics:
-            history = client.get_metric_history(run.info.run_id, key)
-            told |= {(key, point.step) for point in history}
-    tags = {**story.tags, "dvc.restored": "in part" if told else "true"}
-    client.log_batch(run.info.run_id, tags=[RunTag(key, str(v)) for key, v in tags.items()])
-    if story.scores:
-        _register(client, run.info.run_id, execution, story.scores)
-    samples = execution.intact("samples.npz")
-    if samples:
-        seen = max((step for key, step in told if key == "epoch"), default=-1)
-        _show(client, run.info.run_id, samples, story.metrics, seen)
+        client.log_batch(run_id, params=params)
+    if not (run.inputs and run.inputs.dataset_inputs):
+        log_data_sets(client, run_id, execution)
+    told = {
+        (key, point.step)
+        for key in run.data.metrics
+        for point in client.get_metric_history(run_id, key)
+    }
     untold = [point for point in story.metrics if (point.key, point.step) not in told]
     for start in range(0, len(untold), 1000):
-        client.log_batch(run.info.run_id, metrics=untold[start : start + 1000])
-    client.set_terminated(run.info.run_id, "FINISHED", story.ended)
+        client.log_batch(run_id, metrics=untold[start : start + 1000])
+    kept = _kept(execution)
+    if kept and story.scores:
+        _register(client, run_id, execution, kept, story.scores)
+    elif kept:
+        _show(client, run_id, kept, story.metrics)
+    lacks = execution.stage.startswith(("train", "evaluate")) and not kept
+    end = {RESTORED: "in part" if in_part else "true", LACKS: "pictures" if lacks else ""}
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in end.items()])
+    client.set_terminated(run_id, "FINISHED", story.ended)
 
 
 def _register(
-    client: MlflowClient, run_id: str, execution: Execution, scores: dict[str, Any]
+    client: MlflowClient, run_id: str, execution: Execution, folder: Path, scores: dict[str, Any]
 ) -> None:
-    """Have the generator that got SCORES in the registry, if it lies there."""
-    import mlflow
-
+    """Have the generator in FOLDER, which got SCORES, in the registry."""
     stage, _, encoder = execution.stage.partition("@")
-    network = stage.removeprefix("evaluate_")
-    folder = execution.intact_folder(f"models/{network}")
-    if folder:
-        with mlflow.start_run(run_id=run_id):
-            reals = next(iter(execution.data_sets.values()), "")
-            register(client, network, folder, encoder, scores, reals)
+    reals = next(iter(execution.data_sets.values()), "")
+    register(client, run_id, stage.removeprefix("evaluate_"), folder, encoder, scores, reals)
 
 
 def _points(table: Path, begun: int, encoder: str | None = None) -> list[Metric]:
@@ -168,18 +207,18 @@ def _point(key: str, value: float, at: int, step: int) -> Metric:
     return Metric(key, value, at, step)
 
 
-def _show(
-    client: MlflowClient, run_id: str, samples: Path, metrics: list[Metric], seen: int
-) -> None:
-    """Put the grids of SAMPLES into the image panel, at the steps of their epochs after SEEN."""
+def _show(client: MlflowClient, run_id: str, samples: Path, metrics: list[Metric]) -> None:
+    """Put the grids of SAMPLES into the image panel, at the steps of their epochs."""
     import numpy as np
 
     from stages.pictures.grids import grid
 
+    names = (Path(each.path).name for each in client.list_artifacts(run_id, "images"))
+    shown = {int(found[1]) for name in names if (found := IMAGE.match(name))}
     steps = {f"{point.value:.6g}": point.step for point in metrics if point.key == "epoch"}
     with np.load(samples, allow_pickle=False) as stored:
         for epoch, pictures in zip(stored["epochs"], stored["pictures"], strict=True):
             step = steps.get(f"{epoch:.6g}")
-            if step is not None and step > seen:
+            if step is not None and step not in shown:
                 pixels = grid(pictures, COLUMNS)
                 client.log_image(run_id, pixels, key="samples", step=step, synchronous=True)

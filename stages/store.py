@@ -12,7 +12,7 @@ import os
 import platform
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +72,11 @@ def opened(mlflow: Any) -> Iterator[tuple[MlflowClient, str]]:
         else:
             artifacts = (home / "mlartifacts").as_uri()
             mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+            os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, but no user did
             follow_a_move(home / "mlflow.db", artifacts)
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, artifacts, KIND)
+            with suppress(mlflow.MlflowException):  # another repository's stage was quicker
+                mlflow.create_experiment(EXPERIMENT, artifacts, KIND)
         experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
         yield mlflow.MlflowClient(), experiment
 
@@ -131,6 +133,26 @@ def is_dead(tags: dict[str, str]) -> bool:
         return True
     # Another process may have got the number.
     return bool(abs(started - float(tags["process_started"])) >= 1)
+
+
+def is_hopeless(fault: Exception) -> bool:
+    """Whether the same would fail again: what was told is wrong, not the way there."""
+    try:
+        from mlflow import MlflowException
+    except ImportError:
+        return True
+    if isinstance(fault, MlflowException):
+        status = fault.get_http_status_code()  # type: ignore[no-untyped-call]
+        # A token that is renewed and a server that is started again answer with these.
+        return bool(400 <= status < 500 and status not in (401, 403, 404, 408, 429))
+    wrong = isinstance(fault, (TypeError, ValueError, AttributeError, KeyError))
+    return wrong and not isinstance(fault, OSError)
+
+
+def first_line(fault: Exception) -> str:
+    """What FAULT says, without what SQLAlchemy puts before and after it."""
+    lines = str(fault).strip().splitlines() or [type(fault).__name__]
+    return next((line for line in lines if not line.startswith("(raised as")), lines[0])
 
 
 def log_data_sets(client: MlflowClient, run_id: str, execution: Execution) -> None:

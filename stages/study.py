@@ -217,7 +217,7 @@ def search(study: Study, aim: Aim, trials: int, run: Run, lock: FileLock) -> Non
 @contextmanager
 def in_mlflow(study: Study, aim: Aim, lock: FileLock) -> Iterator[Run]:
     """The run of STUDY in MLflow, the same one whenever the study is gone on with."""
-    from stages.tracking import Run
+    from stages.tracking import Run, closed_with_its_status
 
     run = Run()
     with lock:
@@ -225,16 +225,8 @@ def in_mlflow(study: Study, aim: Aim, lock: FileLock) -> Iterator[Run]:
         run.begin("study", told, resume=study.user_attrs.get("mlflow", {}).get("run"))
         run.facts({"mlflow.runName": f"study · {aim.name}"})
         tell_mlflow(run, study, aim)
-    try:
+    with closed_with_its_status(run):
         yield run
-    except (KeyboardInterrupt, SystemExit):
-        run.end("KILLED")
-        raise
-    except BaseException:
-        run.end("FAILED")
-        raise
-    else:
-        run.end("FINISHED")
 
 
 def tell_mlflow(run: Run, study: Study, aim: Aim) -> None:

@@ -14,14 +14,15 @@ def sync() -> None:
     Runs whose process died are closed, and artifacts are found again after the repository was
     moved. Every stage does the same when it begins.
     """
+    from stages.store import first_line
     from stages.tracking import bring_up_to_date
 
     try:
         restored = bring_up_to_date()
     except Exception as fault:  # MLflow's faults are many
         raise PipelineError(
-            f"MLflow's store cannot be used ({str(fault).splitlines()[0]}); see "
-            "MLFLOW_TRACKING_URI, or move mlflow.db away."
+            f"MLflow could not be brought up to date ({first_line(fault)}); see that the store of "
+            "MLFLOW_TRACKING_URI, or else mlflow.db, can be written, and try again."
         ) from fault
     click.echo(
         f"Restored: {', '.join(restored)}." if restored else "MLflow is up to date.", err=True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 
 Action = Callable[[], None]
@@ -34,6 +35,11 @@ class Teller:
         self._complete = False
         self._thread = threading.Thread(target=self._work, name="teller", daemon=True)
         self._thread.start()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the end has come, and each action is tried just once more."""
+        return self._closing.is_set()
 
     def tell(self, action: Action) -> None:
         """Have ACTION done after all that were told before."""
@@ -69,13 +75,14 @@ class Teller:
                 action()
                 return True
             except Exception as fault:  # the listener's faults are many
-                if self._is_hopeless(fault):
-                    self._say(fault, True)
-                    return True
-                if last:
+                hopeless = self._is_hopeless(fault)
+                if last and not hopeless:
                     return False
-                if not silent:
-                    self._say(fault, False)
+                if hopeless or not silent:
+                    with suppress(Exception):  # nobody may be there to read it
+                        self._say(fault, hopeless)
+                if hopeless:
+                    return True
                 silent = True
             finally:
                 self._attempted.set()

@@ -23,7 +23,15 @@ from stages.interruption import ends_with_dvc
 from stages.models import register
 from stages.provenance import provenance
 from stages.restoring import restore_runs
-from stages.store import close_dead_runs, log_data_sets, opened, quiet_mlflow, this_process
+from stages.store import (
+    close_dead_runs,
+    first_line,
+    is_hopeless,
+    log_data_sets,
+    opened,
+    quiet_mlflow,
+    this_process,
+)
 from stages.teller import Teller
 
 if TYPE_CHECKING:
@@ -32,17 +40,25 @@ if TYPE_CHECKING:
 
     from stages.params import Params
 
+ATTEMPTS = 3  # to give what is no point, while the store answers
+
 
 class Run:
     """One run in MLflow. What is told goes out in order, by a thread; the stage never waits."""
 
     def __init__(self) -> None:
-        self.id: str | None = None
+        self._id: str | None = None
+        self._resumes: str | None = None
         self._told = 0
         self._client: Any = None
         self._data_sets: Mapping[str, str] = {}
         self._said: set[str] = set()
         self._teller: Teller | None = None
+
+    @property
+    def id(self) -> str | None:
+        """In MLflow; of the run that is gone on with, also while MLflow is away."""
+        return self._id or self._resumes
 
     def begin(self, stage: str, params: Mapping[str, Any], resume: str | None = None) -> None:
         """Open the run: its name says the stage and, under `dvc exp run`, the experiment.
@@ -53,7 +69,7 @@ class Run:
             execution = upcoming(stage, params)
         except Exception:  # a broken dvc.lock is DVC's matter
             execution = Execution(stage, params, {}, {})
-        self._data_sets = execution.data_sets
+        self._data_sets, self._resumes = execution.data_sets, resume
 
         def action() -> None:
             mlflow = quiet_mlflow()
@@ -61,10 +77,11 @@ class Run:
                 _bring_up_to_date(self._client, experiment, execution.fingerprint)
             if mlflow.active_run() is None and not (resume and self._went_on(mlflow, resume)):
                 self._start(mlflow, execution)
-            self._client.log_batch(self.id, params=_entities("Param", params))
-            log_data_sets(self._client, str(self.id), execution)
+            tags = _entities("RunTag", this_process())
+            self._client.log_batch(self._id, params=_entities("Param", params), tags=tags)
+            log_data_sets(self._client, str(self._id), execution)
 
-        self._teller = Teller(_is_hopeless, self._say)
+        self._teller = Teller(is_hopeless, self._say)
         self._teller.tell(action)
         self._teller.wait_for_the_first()
 
@@ -75,41 +92,59 @@ class Run:
             "dvc.exp": experiment or "",
             "dvc.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
             "dvc.fingerprint": execution.fingerprint,
-            **this_process(),
             **{name: str(value) for name, value in provenance().items()},
         }
         if "POKEGAN_PARENT_RUN" in os.environ:  # a study's trial stands below it in the UI
             tags["mlflow.parentRunId"] = os.environ["POKEGAN_PARENT_RUN"]
         name = f"{execution.stage} · {experiment}" if experiment else execution.stage
-        self.id = mlflow.start_run(run_name=name, tags=tags, log_system_metrics=True).info.run_id
+        self._id = mlflow.start_run(run_name=name, tags=tags, log_system_metrics=True).info.run_id
 
     def _went_on(self, mlflow: Any, run_id: str) -> bool:
         """Open the run RUN_ID again; False if the store has it no more, or has it deleted."""
         try:
-            points = self._client.get_metric_history(run_id, "epoch")
-            mlflow.start_run(run_id=run_id, log_system_metrics=True)
+            if self._client.get_run(run_id).info.lifecycle_stage == "deleted":
+                return False
         except mlflow.MlflowException as fault:
-            if not _is_hopeless(fault):
-                raise
-            return False
-        mlflow.set_tags(this_process())
+            if fault.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+        points = self._client.get_metric_history(run_id, "epoch")
+        mlflow.start_run(run_id=run_id, log_system_metrics=True)
         # A killed process may have told more than its last state knows; once is enough.
         self._told = max((point.step for point in points), default=0)
-        self.id = run_id
+        self._id = run_id
         return True
 
     def _tell(self, action: Callable[[], None], step: int | None = None) -> None:
         def unless_told() -> None:
-            if self.id and (step is None or step > self._told):
+            if self._id and (step is None or step > self._told):
                 action()
 
         if self._teller:
             self._teller.tell(unless_told)
 
+    def _give(self, action: Callable[[], None], step: int | None = None) -> None:
+        """Tell by ACTION what goes elsewhere than the points: that place may fail for itself."""
+        attempts = 0
+
+        def unless_in_vain() -> None:
+            nonlocal attempts
+            attempts += 1
+            try:
+                action()
+            except Exception as fault:
+                enough = attempts >= ATTEMPTS or (self._teller and self._teller.is_closing)
+                if not enough or is_hopeless(fault):
+                    raise
+                self._client.get_run(self._id)  # or else it is the way there, as for the points
+                raise ValueError(first_line(fault)) from fault
+
+        self._tell(unless_in_vain, step)
+
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Tags: facts of the machine and of the data, which are no parameters."""
         tags = dict(facts)
-        self._tell(lambda: self._client.log_batch(self.id, tags=_entities("RunTag", tags)))
+        self._tell(lambda: self._client.log_batch(self._id, tags=_entities("RunTag", tags)))
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Metrics, all of them in one call; steps that the run holds already are passed over."""
@@ -119,7 +154,7 @@ class Run:
             from mlflow.entities import Metric
 
             points = [Metric(key, value, now, step or 0) for key, value in values.items()]
-            self._client.log_batch(self.id, metrics=points)
+            self._client.log_batch(self._id, metrics=points)
 
         self._tell(action, step)
 
@@ -134,25 +169,24 @@ class Run:
             if step is None
             else {"key": name, "step": step, "timestamp": now, "synchronous": True}
         )
-        self._tell(lambda: self._client.log_image(self.id, pixels, **where), step)
+        self._give(lambda: self._client.log_image(self._id, pixels, **where), step)
 
     def file(self, path: Path) -> None:
         """A small file, kept with the run."""
-        self._tell(lambda: self._client.log_artifact(self.id, str(path)))
+        self._give(lambda: self._client.log_artifact(self._id, str(path)))
 
     def model(self, network: str, folder: Path, encoder: str, scores: Mapping[str, Any]) -> None:
         """Have the generator of NETWORK in FOLDER in the registry, with its SCORES by ENCODER."""
 
         def action() -> None:
             reals = next(iter(self._data_sets.values()), "")
-            register(self._client, network, folder, encoder, scores, reals)
+            register(self._client, str(self._id), network, folder, encoder, scores, reals)
 
-        self._tell(action)
+        self._give(action)
 
     def _say(self, fault: Exception, hopeless: bool) -> None:
         """Say of FAULT once a run what it means."""
-        lines = str(fault).strip().splitlines() or [type(fault).__name__]
-        reason = next((line for line in lines if not line.startswith("(raised as")), lines[0])
+        reason = first_line(fault)
         sentence = f"Warning: MLflow cannot be reached ({reason}); the stage goes on, and what "
         sentence += "MLflow misses is told when it is back."
         if hopeless:
@@ -165,35 +199,26 @@ class Run:
         """Close the run with STATUS FINISHED, FAILED or KILLED."""
 
         def action() -> None:
-            self._client.set_terminated(self.id, status)
+            self._client.set_terminated(self._id, status)
             import mlflow
 
             with suppress(Exception):  # ends the measuring of the machine as well
                 mlflow.end_run(status)
 
         self._tell(action)
-        if self._teller and not self._teller.close():
-            click.echo(
-                "Warning: MLflow misses a part of this run; `make sync` tells it when it is back.",
-                err=True,
+        if self._teller and not (self._teller.close() and self._id):
+            how = (
+                "`make sync` tells it when it is back."
+                if status == "FINISHED"
+                else ("What did not come to its end cannot be told later.")
             )
+            click.echo(f"Warning: MLflow misses a part of this run. {how}", err=True)
 
 
 def _entities(kind: str, values: Mapping[str, Any]) -> list[Any]:
     from mlflow import entities
 
     return [getattr(entities, kind)(key, str(value)) for key, value in values.items()]
-
-
-def _is_hopeless(fault: Exception) -> bool:
-    """Whether the same would fail again: what was told is wrong, not the way there."""
-    from mlflow import MlflowException
-
-    if isinstance(fault, MlflowException):
-        status = fault.get_http_status_code()  # type: ignore[no-untyped-call]
-        return bool(400 <= status < 500 and status != 429)
-    wrong = isinstance(fault, (TypeError, ValueError, AttributeError))
-    return wrong and not isinstance(fault, OSError)
 
 
 @contextmanager
@@ -203,21 +228,29 @@ def tracked(stage: str, params: Params, resume: str | None = None) -> Iterator[R
     RESUME is the id of the run that an interrupted stage goes on with.
     """
     run = Run()
-    run.begin(stage, params.resolved(), resume)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
+        # To the last word: a training removes its state after it, and only DVC keeps its outputs.
         with ends_with_dvc():
-            yield run
+            run.begin(stage, params.resolved(), resume)
+            with closed_with_its_status(run):
+                yield run
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def closed_with_its_status(run: Run) -> Iterator[None]:
+    """At the end close RUN as FINISHED, KILLED (a signal) or FAILED."""
+    try:
+        yield
     except (KeyboardInterrupt, SystemExit):
         run.end("KILLED")
         raise
     except BaseException:
         run.end("FAILED")
         raise
-    else:
-        run.end("FINISHED")
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    run.end("FINISHED")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
@@ -240,4 +273,4 @@ def _bring_up_to_date(client: MlflowClient, experiment: str, but: str) -> None:
         restore_runs(client, experiment, but)
         close_dead_runs(client, experiment)
     except Exception as fault:  # what others did is no reason to lose this run
-        click.echo(f"Warning: MLflow lacks runs of before ({fault}).", err=True)
+        click.echo(f"Warning: MLflow lacks runs of before ({first_line(fault)}).", err=True)

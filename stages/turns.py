@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import click
 from filelock import FileLock, Timeout
 
+from stages.interruption import ends_with_dvc
 from stages.provenance import root
 
 A_LOOK = 1.0  # second between two looks at whether a GPU is free
@@ -30,10 +31,12 @@ def gpus_to_itself(count: int) -> Iterator[None]:
         yield
         return
     with ExitStack() as held:
-        if count == 1:
-            torch.cuda.set_device(_first_free(names, held))
-        for name in names[:count] if count > 1 else []:
-            _first_free([name], held)
+        with ends_with_dvc():
+            if count == 1:
+                torch.cuda.set_device(_first_free(names, held))
+            # In the same order whatever they are called here: nobody waits for one who waits.
+            for name in sorted(names[:count]) if count > 1 else []:
+                _first_free([name], held)
         yield
 
 

@@ -129,7 +129,7 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
     """No MLflow: for tests of what a stage does to files."""
     from stages import tracking
 
-    monkeypatch.setattr(tracking.Run, "begin", lambda self, *_: setattr(self, "_alive", False))
+    monkeypatch.setattr(tracking.Run, "begin", lambda self, *_: None)
 
 
 Stage = Callable[..., Result]

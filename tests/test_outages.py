@@ -139,12 +139,13 @@ def test_a_server_that_dies_and_comes_back_misses_nothing(workspace: Path, tmp_p
 
 
 def test_a_locked_store_misses_nothing(workspace: Path) -> None:
+    """Locked for less than MLflow itself waits; a server that is away tries the rest."""
     training = start(workspace)
     wait_for(training, "3")
     with closing(sqlite3.connect(workspace / "mlflow.db", timeout=30)) as other:
         other.execute("BEGIN EXCLUSIVE")
         (workspace / "go4").touch()
-        wait_for(training, "7")  # MLflow itself would wait for the lock
+        wait_for(training, "7")  # the training does not wait
         other.rollback()
     (workspace / "go8").touch()
     assert end(training) == ""

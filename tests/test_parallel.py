@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import mlflow
@@ -33,14 +34,14 @@ def test_one_that_fails_is_named_and_the_others_are_done(repository: Path) -> No
 
 def test_all_three_at_once_and_then_the_rest(repository: Path) -> None:
     """Longer trainings than dvc takes to start, so that they must overlap."""
-    longer = {f"{network}.epochs": 20 for network in NETWORKS}
+    longer = {f"{network}.epochs": 60 for network in NETWORKS}
     set_params(repository, {**longer, "aegan.batch_size": 12})
     run("python", "-m", "stages.parallel", "--at-once", "3", cwd=repository)
     assert (repository / "reports/index.html").is_file()
     assert "up to date" in run("dvc", "status", cwd=repository).stdout
     client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("pokegan")
-    of = "params.`{0}.epochs` = '20.0' AND attributes.status = 'FINISHED'"
+    of = "params.`{0}.epochs` = '60.0' AND attributes.status = 'FINISHED'"
     found = [
         client.search_runs([experiment.experiment_id], of.format(network)) for network in NETWORKS
     ]
@@ -49,13 +50,17 @@ def test_all_three_at_once_and_then_the_rest(repository: Path) -> None:
 
 
 def test_a_signal_stops_all_of_them(repository: Path) -> None:
+    """Two trainings under way, and the one that has not begun."""
+    for network in NETWORKS:
+        (repository / f"reports/{network}/history.csv").unlink()
     set_params(repository, {f"{network}.epochs": 4000 for network in NETWORKS})
     process = start_process(repository, "-m", "stages.parallel", "--at-once", "2")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("train_dcgan14000: begun"):
-            break
+    histories = [repository / f"reports/{network}/history.csv" for network in NETWORKS[:2]]
+    while not all(each.is_file() and len(each.read_text().splitlines()) > 2 for each in histories):
+        assert process.poll() is None
+        time.sleep(0.1)
     below = psutil.Process(process.pid).children(recursive=True)
+    assert sum("stages.train" in each.cmdline() for each in below) == 2
     process.terminate()
     process.communicate(timeout=120)
     assert process.returncode == 128 + 15

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from mlflow.entities import Run
 
+from stages import restoring
 from stages.executions import executions
 from stages.params import read_params
+from stages.restoring import restore_runs
 from stages.store import opened
 from stages.tracking import tracked
 from tests.conftest import commit, make_repository, run, start_process
@@ -69,11 +71,14 @@ def test_a_clone_gets_its_runs_back_once(repository: Path, tmp_path: Path) -> No
     """Parameters, every point, the samples; whoever asks again gets none twice."""
     clone = tmp_path / "clone"
     run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
-    run("dvc", "cache", "dir", "--local", str(repository / ".dvc/cache"), cwd=clone)
-    run("dvc", "checkout", "-q", "train_dcgan819", cwd=clone)
     said = sync(clone)
     assert said.startswith("Restored: ")
     assert all(stage in said for stage in STAGES)
+    assert "MLflow is up to date" in sync(clone)
+    # What DVC keeps and git does not comes later.
+    run("dvc", "cache", "dir", "--local", str(repository / ".dvc/cache"), cwd=clone)
+    run("dvc", "checkout", "-q", "train_dcgan819", cwd=clone)
+    assert f"Restored: train_dcgan819, {EVALUATION}." in sync(clone)
     assert "MLflow is up to date" in sync(clone)
     mine, theirs = ({r.data.tags["dvc.stage"]: r for r in runs(at)} for at in (clone, repository))
     assert sorted(mine) == sorted(theirs) == sorted(STAGES)
@@ -111,6 +116,30 @@ def shown(client: mlflow.MlflowClient, of: Run) -> list[int]:
     return sorted(int(each[1]) for each in found if each)
 
 
+def test_a_restoring_that_was_cut_off_is_gone_on_with(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
+    monkeypatch.chdir(clone)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+
+    def cut_off(*_: object) -> None:
+        raise ConnectionError
+
+    with opened(mlflow) as (client, experiment):
+        with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+            patch.setattr(restoring, "log_data_sets", cut_off)
+            restore_runs(client, experiment)
+        (begun,) = runs(clone)
+        assert begun.info.status == "RUNNING"
+        assert len(restore_runs(client, experiment)) == len(STAGES)
+    after = runs(clone)
+    assert len(after) == len(STAGES)
+    assert {each.info.status for each in after} == {"FINISHED"}
+    assert begun.info.run_id in {each.info.run_id for each in after}
+
+
 def test_a_run_that_was_not_told_to_its_end_gets_the_rest(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +166,7 @@ def test_a_run_that_was_not_told_to_its_end_gets_the_rest(
     assert {key: len(values) for key, values in after.items()} == {
         key: len(values) for key, values in before.items()
     }
-    assert shown(client, found) == [10]  # the first was told by the first half
+    assert shown(client, found) == [5, 10]
     assert "MLflow is up to date" in sync(clone)
 
 
@@ -200,7 +229,7 @@ def test_a_store_that_cannot_be_used_is_named(repository: Path) -> None:
     nobody = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     result = run("python", "-m", "stages.sync", cwd=repository, check=False, **nobody)
     assert result.returncode == 1
-    assert "Error: MLflow's store cannot be used" in result.stderr
+    assert "Error: MLflow could not be brought up to date" in result.stderr
     assert "Traceback" not in result.stderr
 
 
