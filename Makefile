@@ -35,10 +35,10 @@ ui: sync  ## compare the runs in a browser
 parallel: env  ## the same as repro, with the three trainings at once, one a GPU
 	python -m stages.parallel
 
-# Parameters that differ and distances; kept are neither hashes of files nor what explains a score.
-experiments: env  ## the experiments side by side
+# The columns that are dropped: hashes of files, what explains a score, and how DVC ran it.
+experiments: env  ## experiments side by side: the parameters that differ, and the distances
 	dvc exp show --only-changed --hide-workspace \
-	  --drop '^(stages|data|models)/|^reports/.*(npz|csv)$$|scores$$|run.json|_(reals|spread)$$|:(kd|cs|encoder|draws|splits|pictures)'
+	  --drop '(stages|data|models)/|reports/.*(npz|csv|scores|run.json)$$|.*_(reals|spread)$$|.*:(kd|cs|precision|recall|near|encoder|draws|splits|pictures)|State|Executor'
 
 sync: env  ## give MLflow the runs that it lacks: of restored stages, of a clone
 	python -m stages.sync

@@ -48,6 +48,7 @@ NO_DEPENDENCIES = {
     "stages/provenance.py",
     "stages/restoring.py",
     "stages/scoring/published.py",
+    "stages/served.py",
     "stages/store.py",
     "stages/teller.py",
     "stages/tracking.py",
