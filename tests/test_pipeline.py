@@ -144,7 +144,8 @@ def test_everything_is_there(repository: Path, modules: object) -> None:
         assert len(curve) == 2
         assert curve["fd"].iloc[-1] == scores["fd_effnet_lite0"]
     grids = {path.name for path in (repository / "reports/grids").iterdir()}
-    assert grids == {"true.png"} | {f"{g}{s}.png" for g in GANS for s in ("", "_progress")}
+    kinds = (".png", ".webp", "_progress.png")
+    assert grids == {"true.png"} | {f"{gan}{kind}" for gan in GANS for kind in kinds}
 
 
 @pytest.mark.parametrize("stage", STAGES)
