@@ -148,6 +148,12 @@ def test_everything_is_there(repository: Path, modules: object) -> None:
     assert grids == {"true.png"} | {f"{gan}{kind}" for gan in GANS for kind in kinds}
 
 
+def test_dvc_draws_every_plot(repository: Path, modules: object, tmp_path: Path) -> None:
+    shown = run("dvc", "plots", "show", "--out", str(tmp_path), cwd=repository)
+    assert "failed to load" not in shown.stdout + shown.stderr
+    assert len(list(tmp_path.rglob("*.png"))) == 2 * len(GANS) + 1
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_imports_is_what_it_declares(stage: str, modules: dict[str, set[str]]) -> None:
     declared = set(pipeline()[stage]["deps"])
