@@ -1,4 +1,4 @@
-"""What the commands to play with trained networks share: model, latents, sheets, animations.
+"""What the commands to play with trained networks share: model, latents, sheets.
 
 Latents are float32 tensors (N, latent_dim) on the CPU, pictures uint8 arrays (N, R, R, 3).
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,6 @@ LATEST = "latest"
 # Two letters at least before the colon: C:/ is a drive.
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
-LETTERS, LINE = 11, 16  # pixels: height of a caption's letters and of its line
 
 
 def _step(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -227,25 +225,6 @@ def enlarged(pictures: np.ndarray, scale: int) -> np.ndarray:
     return pictures.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
-def captioned(pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
-    """PICTURES (N, H, W, 3) with a line below each, cut where it is too long: (N, H + 16, W, 3)."""
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
-
-    font = ImageFont.load_default(LETTERS)
-    width = pictures.shape[2]
-    lines = []
-    for caption in captions:
-        kept, shown = caption, caption
-        while kept and font.getlength(shown) > width:
-            kept = kept[:-1]
-            shown = f"{kept}…"
-        line = Image.new("RGB", (width, LINE), "white")
-        ImageDraw.Draw(line).text((width / 2, 1), shown, "black", font, anchor="ma")
-        lines.append(np.asarray(line))
-    return np.concatenate([pictures, np.stack(lines)], axis=1)
-
-
 def short(value: float) -> float:
     """VALUE with six significant digits, which is more than any distance is worth."""
     return float(f"{value:.6g}")
@@ -279,23 +258,3 @@ def save_sheet(output: Path, pixels: np.ndarray) -> None:
 
     with whole(output) as temporary:
         to_image(pixels).save(temporary, format="PNG")
-
-
-def save_animation(output: Path, frames: np.ndarray, rate: int) -> None:
-    """Write FRAMES (N, H, W, 3), RATE a second, as the endless OUTPUT, an animated WebP or GIF.
-
-    WebP keeps every pixel; GIF reduces a frame to 256 colours, and times to 1/100 s.
-    """
-    from stages.pictures.grids import to_image
-
-    first, *others = map(to_image, frames)
-    with whole(output) as temporary:
-        first.save(
-            temporary,
-            format=output.suffix[1:].upper(),
-            save_all=True,
-            append_images=others,
-            duration=round(1000 / rate),
-            loop=0,
-            lossless=True,
-        )

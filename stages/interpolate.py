@@ -74,11 +74,11 @@ def interpolate(
         draw_latents,
         enlarged,
         load_drawing_generator,
-        save_animation,
         save_sheet,
     )
     from stages.gan.device import be_exact, choose_device
     from stages.gan.networks import draw_pictures
+    from stages.pictures.animation import save_animation
     from stages.pictures.grids import grid
 
     be_exact(seed)

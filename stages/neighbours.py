@@ -80,7 +80,6 @@ def neighbours(
 
     from stages.datasets import load_pictures
     from stages.drawing import (
-        captioned,
         draw_latents,
         enlarged,
         load_drawing_generator,
@@ -89,6 +88,7 @@ def neighbours(
     )
     from stages.gan.device import be_exact, choose_device
     from stages.gan.networks import draw_pictures
+    from stages.pictures.animation import captioned
     from stages.pictures.grids import grid
     from stages.scoring.encoding import encode, load_encoder
 

@@ -73,7 +73,6 @@ def reconstruct(
     import numpy as np
 
     from stages.drawing import (
-        captioned,
         encode_pictures,
         enlarged,
         load_drawing_generator,
@@ -84,6 +83,7 @@ def reconstruct(
     from stages.gan.device import be_exact, choose_device
     from stages.gan.networks import draw_pictures
     from stages.gan.weights import load_network
+    from stages.pictures.animation import captioned
     from stages.pictures.grids import grid
 
     be_exact(0)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import click
 
@@ -19,26 +16,20 @@ if TYPE_CHECKING:
 TEMPLATE = "report.html.j2"
 COLUMNS = 8
 FOLLOWED = 4
+SIDE = 64  # pixels of a picture on the page; the files beside it have them all
+FILM = 530  # pixels: an 8×8 grid of such pictures, which smaller ones are enlarged towards
+FRAMES = 16  # of a time-lapse, at most: more would make the page heavy
+RATE, HOLD = 2.5, 2  # frames a second of a time-lapse, seconds that its end stays longer
+LANDMARKS = (100, 200, 300, 400)  # epochs at which the students' report shows samples
+SHEET = 1100  # pixels: the widest that a contact sheet is shown
+KINDS = ("original", "mirrored", "jittered")
 MEASURES = {
     "discriminator_loss": "loss of the discriminator",
     "generator_loss": "loss of the generator",
     "d_real": "D(x)",
     "d_fake": "D(G(z))",
+    "diversity": "diversity of the samples",
 }
-ENCODERS = {
-    "effnet_lite0": "EfficientNet-Lite0",
-    "inception": "the Inception network of FID",
-    "dinov2": "DINOv2",
-}
-TITLES = {
-    "fd": "Fréchet distance",
-    "kd": "kernel distance × 1000",
-    "cs": "classifier score",
-    "precision": "precision",
-    "recall": "recall",
-    "near_duplicates": "near-duplicates",
-}
-INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
 
 
 @click.command()
@@ -46,10 +37,25 @@ INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
 @click.argument("grids", type=click.Path(path_type=Path))
 @click.argument("stories", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--reals", required=True, type=click.Path(path_type=Path), help="True pictures.")
-def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> None:
+@click.option(
+    "--sheet", "sheets", multiple=True, type=click.Path(path_type=Path),
+    help="Contact sheet of a data set; may be given more than once.",
+)  # fmt: skip
+@click.option(
+    "--enlarged", type=click.Path(path_type=Path),
+    help="The true pictures, then their mirror images, then their jittered copies.",
+)  # fmt: skip
+def report(
+    page: Path,
+    grids: Path,
+    stories: tuple[Path, ...],
+    reals: Path,
+    sheets: tuple[Path, ...],
+    enlarged: Path | None,
+) -> None:
     """Render the self-contained PAGE from STORIES, one folder a network, and from REALS.
 
-    The folder GRIDS gets the same grids as PNG files.
+    The folder GRIDS gets the same grids as PNG files, and the time-lapses as animated WebP.
     """
     from stages.params import read_params
 
@@ -58,41 +64,57 @@ def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> N
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from stages.datasets import load_pictures
-    from stages.pictures.charts import curves, script
+    from stages.pictures.animation import at_most, data_uri
+    from stages.pictures.charts import curves, palette, script
     from stages.pictures.grids import evenly_spaced, grid
+    from stages.pictures.stories import read_story, scores_by
     from stages.tracking import tracked
 
     with tracked("report", params) as run:
         encoders = params.evaluate.encoders
         networks = [read_story(story, encoders) for story in stories]
+        trained = [network for network in networks if "run" in network]
+        if not trained:
+            raise PipelineError(
+                f"{networks[0]['missing'][0]} is missing; "
+                "run `dvc repro`, which trains and scores first."
+            )
         true_pictures = load_pictures(reals)
         with whole(grids) as folder:
             folder.mkdir()
-            for network in networks:
-                samples = network.pop("pictures")
-                network["samples"] = embed(
-                    folder / f"{network['name']}.png", grid(samples[-1], COLUMNS)
-                )
-                over_time = samples[:, :FOLLOWED].swapaxes(0, 1)
-                network["progress"] = embed(
-                    folder / f"{network['name']}_progress.png",
-                    grid(over_time.reshape(-1, *samples.shape[2:]), columns=len(samples)),
-                )
-            shown = embed(folder / "true.png", grid(evenly_spaced(true_pictures, 64), COLUMNS))
+            for network in trained:
+                network |= film(network, folder)
+            true_grid = evenly_spaced(true_pictures, COLUMNS**2)
+            save_grid(folder / "true.png", grid(true_grid, COLUMNS))
+        colours = palette(network["name"] for network in networks)
+        scores = [scores_by(encoder, trained) for encoder in encoders]
+        for each in scores:
+            each["charts"] = curves(each["curves"], each["titles"], colours, each["truths"])
+        histories = {network["name"]: network["history"] for network in trained}
         environment = Environment(
             loader=PackageLoader("stages", "pictures"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
+            lstrip_blocks=True,
         )
-        histories = {network["name"]: network["history"] for network in networks}
         html = environment.get_template(TEMPLATE).render(
             networks=networks,
+            trained=trained,
+            colours=colours,
             resolution=true_pictures.shape[1],
-            reals=shown,
+            reals=data_uri(grid(at_most(true_grid, SIDE), COLUMNS)),
             reals_count=len(true_pictures),
-            encoders=[score_section(encoder, networks) for encoder in encoders],
-            specification=curves(histories, MEASURES),
+            scores=scores,
+            charts=curves(histories, MEASURES, colours),
+            sheets=[contact_sheet(sheet) for sheet in sheets],
+            copies=None if enlarged is None else copies(load_pictures(enlarged)),
+            kinds=KINDS,
+            rows={
+                kind: list(dict.fromkeys(key for each in trained for key in each[kind]))
+                for kind in ("parameters", "settings", "facts")
+            },
+            rate=RATE,
             script=script(),
         )
         save_text(page, html)
@@ -100,104 +122,96 @@ def report(page: Path, grids: Path, stories: tuple[Path, ...], reals: Path) -> N
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB", err=True)
 
 
-def read_story(story: Path, encoders: Sequence[str]) -> dict[str, Any]:
-    """What a network's training, and its evaluations by ENCODERS, left in the folder STORY.
+def film(network: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What the page shows of the samples of NETWORK over its training.
 
-    Raises:
-        PipelineError: a file of it is missing or broken.
+    FOLDER gets the last ones, the progress of the first few latents, and the time-lapse.
     """
     import numpy as np
-    import pandas as pd
 
-    try:
-        run = json.loads((story / "run.json").read_text(encoding="utf-8"))
-        history = pd.read_csv(story / "history.csv")
-        with np.load(story / "samples.npz", allow_pickle=False) as samples:
-            epochs, pictures = samples["epochs"], samples["pictures"]
-        folder = story / "scores"
-        return {
-            "name": story.name,
-            "run": run,
-            "history": history,
-            "scores": {
-                encoder: json.loads((folder / f"{encoder}.json").read_text(encoding="utf-8"))
-                for encoder in encoders
-            },
-            "curves": {encoder: pd.read_csv(folder / f"{encoder}.csv") for encoder in encoders},
-            "pictures": pictures,
-            "moments": ", ".join(f"{epoch:.2g}" for epoch in epochs),
-            "duration": duration(run["seconds"]),
-            "facts": [
-                *((key, value) for key, value in run["params"].items()),
-                *((key, value) for key, value in run.items() if key != "params"),
-            ],
-        }
-    except FileNotFoundError as fault:
-        raise PipelineError(
-            f"{fault.filename} is missing; run `dvc repro`, which trains and scores first."
-        ) from fault
-    except (ValueError, KeyError, EOFError, OSError, BadZipFile) as fault:
-        raise PipelineError(f"{story} cannot be read ({fault}); run `dvc repro`.") from fault
+    from stages.pictures.animation import at_most, captioned, data_uri, save_animation
+    from stages.pictures.grids import evenly_spaced, grid
 
-
-def score_section(encoder: str, networks: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the page shows of the scores of NETWORKS by ENCODER: a table and curves.
-
-    Kernel distances are shown a thousandfold, as papers do.
-
-    Raises:
-        PipelineError: a network's scores lack one.
-    """
-    from stages.pictures.charts import curves
-    from stages.scoring.names import full_name
-
-    titles = {**TITLES, **(INCEPTION_TITLES if encoder == "inception" else {})}
-    titles = {score: titles[score] for score in titles if score in networks[0]["curves"][encoder]}
-    rows, tables, truths = [], {}, {}
-    for network in networks:
-        scores, curve = network["scores"][encoder], network["curves"][encoder]
-        try:
-            cells = {
-                score: [
-                    scores[f"{full_name(score, encoder)}{kind}"] * (1000 if score == "kd" else 1)
-                    for kind in ("", "_spread", "_reals")
-                ]
-                for score in titles
-            }
-            told = {key: scores[key] for key in ("pictures", "draws", "encoder_sha256")}
-            tables[network["name"]] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
-        except KeyError as fault:
-            raise PipelineError(
-                f"{network['name']}: the scores by {encoder} lack {fault}; "
-                f"run `dvc repro -f -s evaluate_{network['name']}@{encoder}`."
-            ) from fault
-        legacy = {key: value for key, value in scores.items() if key.startswith("legacy")}
-        rows.append({"network": network["name"], "cells": cells.values(), "legacy": legacy, **told})
-        truths[network["name"]] = {score: cell[2] for score, cell in cells.items()}
+    name = network["name"]
+    shown = evenly_spaced(np.arange(len(network["epochs"])), FRAMES)
+    samples, epochs = network["pictures"][shown], network["epochs"][shown]
+    moments = [network["moments"][each] for each in shown]
+    save_grid(folder / f"{name}.png", grid(samples[-1], COLUMNS))
+    followed = samples[:, :FOLLOWED].swapaxes(0, 1).reshape(-1, *samples.shape[2:])
+    save_grid(folder / f"{name}_progress.png", grid(followed, columns=len(samples)))
+    frames = np.stack([grid(at_most(pictures, SIDE), COLUMNS) for pictures in samples])
+    lines = [f"{name} · {moment}" for moment in moments]
+    moving = folder / f"{name}.webp"
+    save_animation(moving, captioned(frames, lines), RATE, HOLD, lossless=False)
+    last = len(samples) - 1
     return {
-        "name": encoder,
-        "title": ENCODERS[encoder],
-        "columns": titles.values(),
-        "rows": rows,
-        "specification": curves(tables, titles, truths),
+        "epochs": epochs,
+        "moments": moments,
+        # Motion hides what compression loses; the last picture is for looking.
+        "frames": [data_uri(frame, lossless=index == last) for index, frame in enumerate(frames)],
+        "width": max(1, round(FILM / frames.shape[2])) * frames.shape[2],
+        "landmarks": landmarks(epochs),
+        "progress": data_uri(grid(at_most(followed, SIDE), columns=len(samples))),
     }
 
 
-def duration(seconds: float) -> str:
-    """SECONDS as a person says it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def landmarks(epochs: np.ndarray) -> list[dict[str, float]]:
+    """The LANDMARKS that a training with samples at EPOCHS (S,) has reached.
+
+    Each with the number of the nearest sample, and its place between the first, 0, and the last, 1.
+    """
+    import numpy as np
+
+    numbers = np.arange(len(epochs))
+    return [
+        {
+            "epoch": epoch,
+            "frame": int(np.abs(epochs - epoch).argmin()),
+            "place": float(np.interp(epoch, epochs, numbers)) / max(1, len(epochs) - 1),
+        }
+        for epoch in LANDMARKS
+        if epoch <= epochs[-1]
+    ]
 
 
-def embed(file: Path, pixels: np.ndarray) -> str:
-    """Save PIXELS as the PNG FILE; the same picture as a data URI."""
-    import base64
+def contact_sheet(file: Path) -> dict[str, Any]:
+    """The contact sheet FILE, small enough for the page.
 
+    Raises:
+        PipelineError: FILE is missing or broken.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from stages.pictures.animation import data_uri
+
+    try:
+        with Image.open(file) as opened:
+            image = opened.convert("RGB")
+    except OSError as fault:
+        raise PipelineError(
+            f"{file} is missing or broken; delete it and run `dvc repro`, which makes it."
+        ) from fault
+    image.thumbnail((SHEET, SHEET))
+    return {"name": file.stem, "picture": data_uri(np.asarray(image), lossless=False)}
+
+
+def copies(pictures: np.ndarray) -> str:
+    """Some of the enlarged PICTURES (3N, R, R, 3), a row of originals above their copies."""
+    from stages.pictures.animation import at_most, data_uri
+    from stages.pictures.grids import evenly_spaced, grid
+
+    threes = pictures.reshape(len(KINDS), -1, *pictures.shape[1:]).swapaxes(0, 1)
+    shown = evenly_spaced(threes, COLUMNS).swapaxes(0, 1)
+    rows = at_most(shown.reshape(-1, *pictures.shape[1:]), SIDE)
+    return data_uri(grid(rows, shown.shape[1]))
+
+
+def save_grid(file: Path, pixels: np.ndarray) -> None:
+    """Save PIXELS as the PNG FILE."""
     from stages.pictures.grids import to_image
 
     to_image(pixels).save(file, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 if __name__ == "__main__":

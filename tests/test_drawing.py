@@ -15,7 +15,6 @@ from torch import Tensor
 from stages.drawing import (
     FOLDER,
     SHEET,
-    captioned,
     check_output,
     closed_path,
     draw_latents,
@@ -32,6 +31,7 @@ from stages.gan.networks import from_bytes
 from stages.gan.randomness import Streams, latents
 from stages.gan.weights import save_networks
 from stages.params import read_params
+from stages.pictures.animation import captioned
 from tests.conftest import ROOT, run
 
 CPU = torch.device("cpu")

@@ -145,7 +145,14 @@ def test_everything_is_there(repository: Path, modules: object) -> None:
         assert len(curve) == 2
         assert curve["fd"].iloc[-1] == scores["fd_effnet_lite0"]
     grids = {path.name for path in (repository / "reports/grids").iterdir()}
-    assert grids == {"true.png"} | {f"{g}{s}.png" for g in GANS for s in ("", "_progress")}
+    kinds = (".png", ".webp", "_progress.png")
+    assert grids == {"true.png"} | {f"{gan}{kind}" for gan in GANS for kind in kinds}
+
+
+def test_dvc_draws_every_plot(repository: Path, modules: object, tmp_path: Path) -> None:
+    shown = run("dvc", "plots", "show", "--out", str(tmp_path), cwd=repository)
+    assert "failed to load" not in shown.stdout + shown.stderr
+    assert len(list(tmp_path.rglob("*.png"))) == 2 * len(GANS) + 1
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
@@ -11,76 +12,93 @@ import vl_convert
 # The page decides about light and dark; a chart only follows its text.
 INK = "currentColor"
 # Okabe & Ito's palette: told apart by colour-blind eyes too, on white and on black.
-COLOURS = ["#0072B2", "#E69F00", "#009E73"]
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]
+HEIGHT = 200  # pixels
+# More points than these would hide their line.
+FEW = 40
+
+
+def palette(networks: Iterable[str]) -> dict[str, str]:
+    """A colour for each of NETWORKS, by their order."""
+    return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(networks)}
 
 
 def curves(
     histories: dict[str, pd.DataFrame],
     measures: dict[str, str],
+    colours: dict[str, str],
     truths: dict[str, dict[str, float]] | None = None,
-) -> dict[str, Any]:
-    """One panel a measure, one line a network, over epochs; values on hover.
+) -> list[dict[str, Any]]:
+    """A chart for each of MEASURES: its title, and a specification as wide as its place.
 
-    MEASURES maps a column of the histories to its title; TRUTHS, network → column → value, become
-    dashed lines. The epoch axis is logarithmic, since networks train for very different numbers
-    of epochs.
+    MEASURES maps a column of HISTORIES to its title; a chart has a line for each network that has
+    the column, over epochs, and values on hover. TRUTHS, network → column → value, become dashed
+    lines. The epoch axis is logarithmic, since networks train for very different numbers of epochs.
     """
-    long = pd.concat(
-        history[["epoch", *measures]]
-        .melt("epoch", var_name="measure", value_name="value")
-        .assign(network=name)
-        for name, history in histories.items()
-    )
-    colour = alt.Color(
-        "network:N",
-        scale=alt.Scale(domain=list(histories), range=COLOURS),
-        legend=alt.Legend(title=None, orient="top"),
-    )
-    panels: list[Any] = []
+    charts = []
     for column, title in measures.items():
-        value = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-        lines = (
-            alt.Chart(long[long["measure"] == column])
-            .mark_line(point={"size": 18}, strokeWidth=1.6)
-            .encode(
-                x=alt.X("epoch:Q", title="epoch", scale=alt.Scale(type="log", nice=False)),
+        told = {name: each for name, each in histories.items() if column in each}
+        if told:
+            rows = pd.concat(
+                each[["epoch", column]].set_axis(["epoch", "value"], axis=1).assign(network=name)
+                for name, each in told.items()
+            ).dropna()
+            real = {name: truths[name][column] for name in told} if truths else {}
+            charts.append({"title": title, "specification": chart(title, rows, colours, real)})
+    return charts
+
+
+def chart(
+    title: str, rows: pd.DataFrame, colours: dict[str, str], truths: dict[str, float]
+) -> dict[str, Any]:
+    """The Vega-Lite specification of ROWS (epoch, value, network), TRUTHS as dashed lines."""
+    value = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    colour = alt.Color("network:N", scale=scale, legend=None)
+    base = alt.Chart(rows).encode(
+        x=alt.X("epoch:Q", title="epoch", scale=alt.Scale(type="log", nice=False)),
+        y=value,
+        color=colour,
+    )
+    layers = [base.mark_line(strokeWidth=1.8)]
+    if rows.groupby("network").size().max() <= FEW:
+        layers.append(base.mark_point(filled=True, opacity=1, size=30))
+    # Larger than what is seen: fingers and tired hands meet it too.
+    hovered = alt.selection_point(on="pointerover", clear="pointerout", empty=False)
+    halos = base.mark_point(filled=True, size=250).encode(
+        opacity=alt.condition(hovered, alt.value(0.4), alt.value(0)),
+        tooltip=[
+            alt.Tooltip("network:N"),
+            alt.Tooltip("epoch:Q", format=".4~g"),
+            alt.Tooltip("value:Q", title=title, format=".3f"),
+        ],
+    )
+    layers.append(halos.add_params(hovered))
+    if truths:
+        floor = pd.DataFrame({"network": list(truths), "value": list(truths.values())})
+        dashes = alt.Chart(floor).mark_rule(strokeDash=[5, 4], strokeWidth=1.6, opacity=0.85)
+        layers.insert(
+            0,
+            dashes.encode(
                 y=value,
                 color=colour,
                 tooltip=[
-                    alt.Tooltip("network:N"),
-                    alt.Tooltip("epoch:Q", format=".2f"),
+                    alt.Tooltip("network:N", title="true pictures of"),
                     alt.Tooltip("value:Q", title=title, format=".3f"),
                 ],
-            )
+            ),
         )
-        panel: Any = lines
-        if truths:
-            rows = [{"network": name, "value": each[column]} for name, each in truths.items()]
-            dashes = (
-                alt.Chart(pd.DataFrame(rows))
-                .mark_rule(strokeDash=[5, 4], strokeWidth=1.4, opacity=0.8)
-                .encode(
-                    y=value,
-                    color=colour,
-                    tooltip=[
-                        alt.Tooltip("network:N", title="true pictures of"),
-                        alt.Tooltip("value:Q", title=title, format=".3f"),
-                    ],
-                )
-            )
-            panel = alt.layer(dashes, lines)
-        panels.append(panel.properties(width=410, height=210))
-    chart: alt.ConcatChart = (
-        alt.concat(*panels, columns=2)
-        .configure(background="transparent")
+    drawn = (
+        alt.layer(*layers)
+        .properties(width="container", height=HEIGHT, description=f"{title} over epochs")
+        .configure(background="transparent", font="system-ui, sans-serif")
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=INK, titleColor=INK, domainColor=INK, tickColor=INK,
             gridColor=INK, gridOpacity=0.12, domainOpacity=0.4, tickOpacity=0.4,
         )
-        .configure_legend(labelColor=INK)
     )  # fmt: skip
-    specification: dict[str, Any] = chart.to_dict()
+    specification: dict[str, Any] = drawn.to_dict()
     return specification
 
 
