@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env repro paper ui sync test check benchmark format lock parameters experiments parallel kaggle inception dinov2 clean-env
+.PHONY: help env repro paper ui sync test check benchmark format lock parameters experiments parallel play test-play kaggle inception dinov2 clean-env
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -29,6 +29,10 @@ paper: env  ## the same with the report's own sizes (400, 150, 150 epochs): mean
 	  { echo "DVC's experiments need your name: git config user.name … and git config user.email …" >&2; exit 1; }
 	dvc exp run --set-param dcgan819.epochs=400 --set-param dcgan14000.epochs=150 --set-param aegan.epochs=150
 
+play: env  ## play with the trained networks on a page of this machine
+	@python -m pip install --quiet nicegui==3.18.0
+	python -m stages.play
+
 ui: sync  ## compare the runs in a browser
 	mlflow ui
 
@@ -48,6 +52,10 @@ parameters: env  ## renew docs/parameters.md: the stages that a change of each p
 
 test: env  ## the whole test suite
 	python -m pytest
+
+test-play: env  ## the tests of that page, in Chromium, which must be there
+	@python -m pip install --quiet nicegui==3.18.0 playwright==1.65.2
+	python -m pytest tests/playground tests/test_play.py
 
 check: env  ## format, lint, types
 	ruff format --check .
