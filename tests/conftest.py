@@ -168,3 +168,13 @@ def drawings() -> np.ndarray:
         disc = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
         picture[disc] = rng.integers(0, 200, 3)
     return pictures
+
+
+# The longest files, in this order; one that begins last would run alone on one of two cores.
+LONGEST = ("test_pipeline", "test_restoring", "test_parallel", "test_experiments", "test_study")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))

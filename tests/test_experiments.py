@@ -20,10 +20,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_repository(tmp_path_factory.mktemp("experiments"))
 
 
-def test_a_queue_of_two_at_once_on_a_fresh_store_loses_no_run(repository: Path) -> None:
-    """Both make the store, in workspaces that are deleted; runs and pictures are there after."""
-    queue = ("dvc", "exp", "run", "--queue", "-S", "augment.contrast=0.3,0.4", "augment")
-    run(*queue, cwd=repository)
+def test_a_grid_two_at_once_on_a_fresh_store_loses_no_run(repository: Path) -> None:
+    """Both workers make the store, in workspaces that are deleted; runs and pictures are there after."""
+    grid = ("-S", "lr=0.0001,0.0002", "-S", "dcgan819.batch_size=8,12")
+    run("dvc", "exp", "run", "--queue", *grid, "train_dcgan819", cwd=repository)
     run("dvc", "queue", "start", "-j", "2", cwd=repository)
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
@@ -32,19 +32,24 @@ def test_a_queue_of_two_at_once_on_a_fresh_store_loses_no_run(repository: Path) 
             break
         time.sleep(1)
     logs = run("dvc", "queue", "logs", "0", cwd=repository, check=False).stdout
-    assert status.count("Success") == 2, status + logs
+    assert status.count("Success") == 4, status + logs
 
     client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("pokegan")
     assert experiment.artifact_location == (repository / "mlartifacts").as_uri()
-    runs = client.search_runs([experiment.experiment_id], "tags.`dvc.stage` = 'augment'")
-    assert {each.data.params["augment.contrast"] for each in runs} == {"0.3", "0.4"}
+    runs = training_runs(repository)
+    asked = {(each.data.params["lr"], each.data.params["dcgan819.batch_size"]) for each in runs}
+    assert asked == {(lr, size) for lr in ("0.0001", "0.0002") for size in ("8", "12")}
     assert {each.info.status for each in runs} == {"FINISHED"}
     names = run("dvc", "exp", "list", "--name-only", cwd=repository).stdout.split()
-    assert {each.info.run_name for each in runs} == {f"augment · {name}" for name in names}
+    assert sorted(each.info.run_name for each in runs) == sorted(
+        f"train_dcgan819 · {name}" for name in names
+    )
     for each in runs:
-        (picture,) = (a for a in client.list_artifacts(each.info.run_id) if a.path.endswith("png"))
-        assert Path(client.download_artifacts(each.info.run_id, picture.path)).stat().st_size > 500
+        pictures = client.list_artifacts(each.info.run_id, "images")
+        assert len([a for a in pictures if a.path.endswith(".png")]) == 2
+        found = client.download_artifacts(each.info.run_id, pictures[0].path)
+        assert Path(found).stat().st_size > 500
 
 
 def test_an_experiment_in_a_temporary_workspace_is_in_the_store(repository: Path) -> None:
@@ -81,11 +86,12 @@ def test_the_end_of_dvc_is_the_end_of_its_stage(repository: Path) -> None:
         assert psutil.wait_procs(stages, timeout=60)[1] == []
         dvc.communicate(timeout=60)
         rows = len(history.read_text().splitlines())
-        (training,) = training_runs(repository)
+        training = training_runs(repository)[0]
         assert training.info.status == "KILLED"
     done = run("dvc", "repro", "train_dcgan819", cwd=repository)
     assert "dcgan819: goes on after step" in done.stderr
-    (training,) = training_runs(repository)
+    same = [r for r in training_runs(repository) if r.data.params["dcgan819.epochs"] == "60.0"]
+    (training,) = same
     assert training.info.status == "FINISHED"
     told = pd.read_csv(history)["step"].tolist()
     client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")

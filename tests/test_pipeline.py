@@ -359,6 +359,8 @@ def test_a_key_that_is_not_there_is_named(repository: Path, modules: object) -> 
 
 
 def test_what_python_leaves_about_changes_nothing(repository: Path, modules: object) -> None:
+    run("git", "checkout", "-q", ".", cwd=repository)
+    run("dvc", "checkout", "-q", cwd=repository)
     for folder in ("stages", "models/dcgan819", "reports/dcgan819/scores", "reports/grids"):
         (repository / folder / "__pycache__").mkdir(exist_ok=True)
         (repository / folder / "__pycache__" / "stray.pyc").write_bytes(b"stray")

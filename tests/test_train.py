@@ -172,6 +172,7 @@ def test_a_divergence_is_named(place: Path, stage: Stage) -> None:
 def test_a_second_process_with_the_same_parameters_is_refused(place: Path) -> None:
     first = start(place, "a")
     wait_for_rows(place / "a/story/history.csv", 2)
+    first.send_signal(signal.SIGSTOP)  # it must not come to its end before the second begins
     second = start(place, "b")
     _, said = second.communicate(timeout=60)
     first.kill()
