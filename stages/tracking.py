@@ -6,6 +6,7 @@ misses while it is away is told when it is back, or restored from DVC's files (r
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -237,6 +238,8 @@ def tracked(stage: str, params: Params, resume: str | None = None) -> Iterator[R
                 yield run
     finally:
         signal.signal(signal.SIGTERM, before)
+        # Python would look for garbage in all that MLflow brought before it ends: half a second.
+        gc.freeze()
 
 
 @contextmanager
