@@ -41,11 +41,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Registry
 
     def do_GET(self) -> None:
-        if self.path.endswith(".tgz"):
+        if self.path == "/tarball":
             self._send(self.server.tarball)
         elif self.path == f"/{NAME}":
             host, port = self.server.server_address[:2]
-            dist = {"tarball": f"http://{host}:{port}/archive.tgz"}
+            dist = {"tarball": f"http://{host}:{port}/tarball"}
             if self.server.promised:
                 dist["integrity"] = self.server.promised
             version = {"name": NAME, "version": "2.0.4", "dist": dist}
