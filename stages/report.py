@@ -89,8 +89,11 @@ def report(
         colours = palette(network["name"] for network in networks)
         scores = [scores_by(encoder, trained) for encoder in encoders]
         for each in scores:
-            each["charts"] = curves(each["curves"], each["titles"], colours, each["truths"])
+            place = f"scores-{each['name']}"
+            each["charts"] = curves(place, each["curves"], each["titles"], colours, each["truths"])
         histories = {network["name"]: network["history"] for network in trained}
+        charts = curves("training", histories, MEASURES, colours)
+        drawn = [charts, *(each["charts"] for each in scores)]
         environment = Environment(
             loader=PackageLoader("stages", "pictures"),
             autoescape=True,
@@ -106,9 +109,12 @@ def report(
             reals=data_uri(grid(at_most(true_grid, SIDE), COLUMNS)),
             reals_count=len(true_pictures),
             scores=scores,
-            charts=curves(histories, MEASURES, colours),
+            charts=charts,
+            specifications={
+                place: chart["specification"] for part in drawn for place, chart in part.items()
+            },
             sheets=[contact_sheet(sheet) for sheet in sheets],
-            copies=None if enlarged is None else copies(load_pictures(enlarged)),
+            enlargement=None if enlarged is None else enlargement(load_pictures(enlarged)),
             kinds=KINDS,
             rows={
                 kind: list(dict.fromkeys(key for each in trained for key in each[kind]))
@@ -196,7 +202,7 @@ def contact_sheet(file: Path) -> dict[str, Any]:
     return {"name": file.stem, "picture": data_uri(np.asarray(image), lossless=False)}
 
 
-def copies(pictures: np.ndarray) -> str:
+def enlargement(pictures: np.ndarray) -> str:
     """Some of the enlarged PICTURES (3N, R, R, 3), a row of originals above their copies."""
     from stages.pictures.animation import at_most, data_uri
     from stages.pictures.grids import evenly_spaced, grid

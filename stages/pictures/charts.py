@@ -24,18 +24,20 @@ def palette(networks: Iterable[str]) -> dict[str, str]:
 
 
 def curves(
+    place: str,
     histories: dict[str, pd.DataFrame],
     measures: dict[str, str],
     colours: dict[str, str],
     truths: dict[str, dict[str, float]] | None = None,
-) -> list[dict[str, Any]]:
+) -> dict[str, dict[str, Any]]:
     """A chart for each of MEASURES: its title, and a specification as wide as its place.
 
-    MEASURES maps a column of HISTORIES to its title; a chart has a line for each network that has
-    the column, over epochs, and values on hover. TRUTHS, network → column → value, become dashed
-    lines. The epoch axis is logarithmic, since networks train for very different numbers of epochs.
+    By the ids of their places, which begin with PLACE. MEASURES maps a column of HISTORIES to its
+    title; a chart has a line for each network that has the column, over epochs, and values on
+    hover. TRUTHS, network → column → value, become dashed lines. The epoch axis is logarithmic,
+    since networks train for very different numbers of epochs.
     """
-    charts = []
+    charts = {}
     for column, title in measures.items():
         told = {name: each for name, each in histories.items() if column in each}
         if told:
@@ -44,7 +46,10 @@ def curves(
                 for name, each in told.items()
             ).dropna()
             real = {name: truths[name][column] for name in told} if truths else {}
-            charts.append({"title": title, "specification": chart(title, rows, colours, real)})
+            charts[f"{place}-{column}"] = {
+                "title": title,
+                "specification": chart(title, rows, colours, real),
+            }
     return charts
 
 
@@ -88,9 +93,13 @@ def chart(
                 ],
             ),
         )
+    return finished(alt.layer(*layers), f"{title} over epochs")
+
+
+def finished(drawn: alt.TopLevelMixin, description: str) -> dict[str, Any]:
+    """The specification of the chart DRAWN, as wide as its place and in the page's ink."""
     drawn = (
-        alt.layer(*layers)
-        .properties(width="container", height=HEIGHT, description=f"{title} over epochs")
+        drawn.properties(width="container", height=HEIGHT, description=description)
         .configure(background="transparent", font="system-ui, sans-serif")
         .configure_view(stroke=None)
         .configure_axis(
