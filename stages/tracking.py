@@ -239,7 +239,9 @@ def tracked(stage: str, params: Params, resume: str | None = None) -> Iterator[R
     finally:
         signal.signal(signal.SIGTERM, before)
         # Python would look for garbage in all that MLflow brought before it ends: half a second.
-        gc.freeze()
+        # Triton, which some encoders bring, would take that for a leak, and say so at length.
+        if "triton" not in sys.modules:
+            gc.freeze()
 
 
 @contextmanager
