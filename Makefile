@@ -47,8 +47,9 @@ experiments: env  ## experiments side by side: the parameters that differ, and t
 sync: env  ## give MLflow the runs that it lacks: of restored stages, of a clone
 	python -m stages.sync
 
-parameters: env  ## renew docs/parameters.md: the stages that a change of each parameter reruns
+parameters: env  ## renew what DVC tells of the stages: docs/parameters.md and docs/pipeline.svg
 	@python -m stages.affected > docs/.parameters.md.partial && mv docs/.parameters.md.partial docs/parameters.md
+	@python -m stages.pipeline > docs/.pipeline.svg.partial && mv docs/.pipeline.svg.partial docs/pipeline.svg
 
 test: env  ## the whole test suite
 	python -m pytest

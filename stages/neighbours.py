@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from stages.scoring.encoding import Encoder
 
 QUANTILES = (0.05, 0.5, 0.95)
-# Rows of a matrix of distances that are held at once.
-ROWS = 1000
 
 
 @click.command()
@@ -91,6 +89,7 @@ def neighbours(
     from stages.pictures.animation import captioned
     from stages.pictures.grids import grid
     from stages.scoring.encoding import encode, load_encoder
+    from stages.scoring.resemblance import nearest
 
     be_exact(seed)
     device = choose_device()
@@ -176,6 +175,7 @@ def true_features(
 
     from stages.progress import picture_bar
     from stages.scoring.encoding import encode
+    from stages.scoring.resemblance import nearest
 
     with data.open("rb") as content:
         md5 = hashlib.file_digest(content, "md5").hexdigest()
@@ -190,30 +190,6 @@ def true_features(
     with whole(kept) as temporary, temporary.open("wb") as file:
         np.savez(file, sha256=encoder.sha256, features=features, apart=apart)
     return features, apart
-
-
-def nearest(
-    points: np.ndarray, features: np.ndarray, count: int, but_itself: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances and rows of the COUNT of FEATURES (M, D) nearest to each of POINTS (N, D).
-
-    Both (N, COUNT), nearest first; Euclidean, in float64. BUT_ITSELF: the points are the features,
-    and none is its own neighbour.
-    """
-    import torch
-
-    others = torch.from_numpy(features).double()
-    found = []
-    for start in range(0, len(points), ROWS):
-        part = torch.from_numpy(points[start : start + ROWS]).double()
-        distances = torch.cdist(part, others)
-        if but_itself:
-            distances.diagonal(start).fill_(torch.inf)
-        found.append(distances.topk(count, largest=False))
-    return (
-        torch.cat([each.values for each in found]).numpy(),
-        torch.cat([each.indices for each in found]).numpy(),
-    )
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ MEASURES = {
     "--enlarged", type=click.Path(path_type=Path),
     help="The true pictures, then their mirror images, then their jittered copies.",
 )  # fmt: skip
+@click.option(
+    "--pipeline", type=click.Path(path_type=Path), help="The graph of the stages, an SVG."
+)
 def report(
     page: Path,
     grids: Path,
@@ -52,6 +55,7 @@ def report(
     reals: Path,
     sheets: tuple[Path, ...],
     enlarged: Path | None,
+    pipeline: Path | None,
 ) -> None:
     """Render the self-contained PAGE from STORIES, one folder a network, and from REALS.
 
@@ -66,6 +70,7 @@ def report(
     from stages.datasets import load_pictures
     from stages.pictures.animation import at_most, data_uri
     from stages.pictures.charts import curves, palette, script
+    from stages.pictures.copies import copies
     from stages.pictures.grids import evenly_spaced, grid
     from stages.pictures.stories import read_story, scores_by
     from stages.tracking import tracked
@@ -93,7 +98,9 @@ def report(
             each["charts"] = curves(place, each["curves"], each["titles"], colours, each["truths"])
         histories = {network["name"]: network["history"] for network in trained}
         charts = curves("training", histories, MEASURES, colours)
-        drawn = [charts, *(each["charts"] for each in scores)]
+        folders = [folder for folder in stories if folder.name in histories]
+        matched = copies(folders, encoders[0], colours)
+        drawn = [charts, matched["charts"], *(each["charts"] for each in scores)]
         environment = Environment(
             loader=PackageLoader("stages", "pictures"),
             autoescape=True,
@@ -110,12 +117,14 @@ def report(
             reals_count=len(true_pictures),
             scores=scores,
             charts=charts,
+            copies=matched,
             specifications={
                 place: chart["specification"] for part in drawn for place, chart in part.items()
             },
             sheets=[contact_sheet(sheet) for sheet in sheets],
             enlargement=None if enlarged is None else enlargement(load_pictures(enlarged)),
             kinds=KINDS,
+            pipeline=None if pipeline is None else drawing(pipeline),
             rows={
                 kind: list(dict.fromkeys(key for each in trained for key in each[kind]))
                 for kind in ("parameters", "settings", "facts")
@@ -211,6 +220,20 @@ def enlargement(pictures: np.ndarray) -> str:
     shown = evenly_spaced(threes, COLUMNS).swapaxes(0, 1)
     rows = at_most(shown.reshape(-1, *pictures.shape[1:]), SIDE)
     return data_uri(grid(rows, shown.shape[1]))
+
+
+def drawing(file: Path) -> str:
+    """The SVG in FILE.
+
+    Raises:
+        PipelineError: FILE is missing or no text.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise PipelineError(
+            f"{file} is missing or broken; restore it with git checkout {file}."
+        ) from fault
 
 
 def save_grid(file: Path, pixels: np.ndarray) -> None:

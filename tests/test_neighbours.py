@@ -13,7 +13,6 @@ from PIL import Image
 
 from stages.drawing import draw_latents, load_drawing_generator
 from stages.gan.networks import draw_pictures
-from stages.neighbours import nearest
 from tests.conftest import Stage, assert_one_sentence
 from tests.test_drawing import cells, save_model
 
@@ -86,21 +85,6 @@ def test_without_a_manifest_of_its_own(stage: Stage, data: np.ndarray) -> None:
     Path("true.csv").unlink()
     (near, *_) = json.loads(stage(*COMMAND).stdout)["drawn"][0]["neighbours"]
     assert set(near) == {"row", "distance"}
-
-
-def test_the_nearest_by_brute_force() -> None:
-    rng = np.random.default_rng(0)
-    features, points = (rng.normal(size=(n, 6)).astype(np.float32) for n in (1030, 5))
-    distances, rows = nearest(points, features, 4)
-    apart = np.linalg.norm(points[:, None].astype(float) - features, axis=2)
-    assert (rows == apart.argsort(axis=1)[:, :4]).all()
-    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :4])
-
-    distances, rows = nearest(features, features, 1, but_itself=True)
-    apart = np.linalg.norm(features[:, None].astype(float) - features, axis=2)
-    np.fill_diagonal(apart, np.inf)
-    assert (rows[:, 0] == apart.argmin(axis=1)).all()
-    np.testing.assert_allclose(distances[:, 0], apart.min(axis=1))
 
 
 def test_faults_are_one_sentence(stage: Stage, data: np.ndarray) -> None:

@@ -22,6 +22,8 @@ from tests.conftest import ROOT, commit, make_repository, run, set_params
 GANS = ("dcgan819", "dcgan14000", "aegan")
 ENCODER = "effnet_lite0"
 ENCODED = {f"encode_{name}@{ENCODER}" for name in ("pokemon819", "pokemon14000")}
+INDEXED = {f"index_{name}@{ENCODER}" for name in ("pokemon2457", "pokemon14000")}
+MATCHED = {f"match_{gan}@{ENCODER}" for gan in GANS}
 EVALUATED = {f"evaluate_{gan}@{ENCODER}" for gan in GANS}
 STAGES = [
     "download",
@@ -31,6 +33,8 @@ STAGES = [
     *(f"train_{gan}" for gan in GANS),
     *sorted(ENCODED),
     *sorted(EVALUATED),
+    *sorted(INDEXED),
+    *sorted(MATCHED),
     "report",
 ]
 # They carry values and errors, or tell people and MLflow what happens; no result depends on them.
@@ -124,6 +128,7 @@ def modules(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     (spy / "sitecustomize.py").write_text(SPY)
     result = run("dvc", "repro", cwd=repository, PYTHONPATH=str(spy), SPY=str(spy))
     assert sorted(ran(result.stdout)) == sorted(STAGES)
+    assert "leaked" not in result.stderr
     commit(repository, "ran")
     return {stage: set(json.loads((spy / stage).read_text())) for stage in STAGES}
 

@@ -18,8 +18,9 @@ from stages.report import landmarks
 from stages.scoring.names import full_name
 from tests.browser import NAMES, PROGRAM, Browser, browser
 from tests.conftest import Stage, assert_one_sentence, set_params
+from tests.pictures.stories import LITE, save_copies
 
-LITE = "effnet_lite0"
+SVG = '<svg class="pipeline" width="50" height="20"><text>download</text></svg>'
 
 
 @pytest.fixture
@@ -57,6 +58,8 @@ def story(workspace: Path, drawings: np.ndarray) -> Path:
     curve = {kind: figures[f"{kind}_{LITE}"] for kind in kinds}
     told = [{"epoch": epoch, "step": 4 * epoch, **curve} for epoch in (60, 120)]
     pd.DataFrame(told).to_csv(folder / f"scores/{LITE}.csv", index=False)
+    save_copies(folder, drawings)
+    (workspace / "pipeline.svg").write_text(SVG)
     np.save(workspace / "reals.npy", drawings)
     np.save(workspace / "enlarged.npy", np.concatenate([drawings] * 3))
     to_image(grid(drawings, 8)).save(workspace / "sheet.png")
@@ -70,6 +73,7 @@ def render(stage: Stage, story: Path) -> Callable[..., Result]:
     def call(*names: str) -> Result:
         told = [f"reports/{name}" for name in names or ("aegan",)]
         data = ("--reals", "reals.npy", "--sheet", "sheet.png", "--enlarged", "enlarged.npy")
+        data += ("--pipeline", "pipeline.svg")
         return stage("report", "r/index.html", "r/grids", *told, *data)
 
     return call
@@ -101,6 +105,8 @@ def test_a_page_shows_what_is_known_and_asks_nobody(render: Callable[..., Result
         "<code>….lr</code></th>\n<td><code>null</code>",
         "epoch 120 · step 480",
         "Not to be compared",
+        "<strong>12.5 %</strong> are nearer to a training picture",
+        SVG,
     ):
         assert words in page()
     assert "<script>alert(1)" not in page()
@@ -229,6 +235,21 @@ def test_a_data_set_that_is_missing_is_named(render: Callable[..., Result], name
     assert not Path("r/index.html").exists()
 
 
+def test_a_graph_that_is_missing_is_named(render: Callable[..., Result]) -> None:
+    Path("pipeline.svg").unlink()
+    assert_one_sentence(render(), "pipeline.svg is missing", "git checkout pipeline.svg")
+    assert not Path("r/index.html").exists()
+
+
+def test_a_network_that_is_not_matched_leaves_a_gap(
+    render: Callable[..., Result], story: Path
+) -> None:
+    (story / f"copies/{LITE}.npz").unlink()
+    made = render()
+    assert made.exit_code == 0, made.output
+    assert f"Not matched yet: reports/aegan/copies/{LITE}.npz is missing" in page()
+
+
 def test_scores_that_lack_one_are_named(render: Callable[..., Result], story: Path) -> None:
     file = story / f"scores/{LITE}.json"
     scores = json.loads(file.read_text())
@@ -309,8 +330,12 @@ def test_a_browser_shows_the_whole_page(
         const lines = chart.querySelectorAll(".mark-line path").length;
         return [lines, points, width > 200, height > 200, right <= innerWidth];
     })"""
+    places = chromium.run('[...document.querySelectorAll(".chart")].map((chart) => chart.id)')
+    charts = dict(zip(places, chromium.run(sound), strict=True))
+    # Of a network, of true pictures of the same species, and of another.
+    assert charts.pop("copies-aegan")[0] == 3
     # Each of the two points has a halo.
-    assert chromium.run(sound) == [[1, 2 * 2, True, True, True]] * 11
+    assert list(charts.values()) == [[1, 2 * 2, True, True, True]] * 11
     ground = chromium.run("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
 

@@ -1,0 +1,123 @@
+"""Match generated pictures with the training pictures that they resemble most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stages.outputs import save_json, whole
+from stages.params import ENCODERS, read_params
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Of the generated pictures these are shown, the closest and others, beside so many neighbours.
+CLOSEST, OTHERS, NEIGHBOURS = 3, 3, 5
+# Copies lie nearer to a training picture than the closest twentieth of true pictures does.
+CLOSE = 0.05
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["dcgan819", "dcgan14000", "aegan"]))
+@click.argument("encoder", type=click.Choice(ENCODERS))
+@click.argument("pictures", type=click.Path(path_type=Path))
+@click.argument("index", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("copies", type=click.Path(path_type=Path))
+def match(name: str, encoder: str, pictures: Path, index: Path, model: Path, copies: Path) -> None:
+    """Has the network NAME, in the folder MODEL, learnt its training PICTURES by heart?
+
+    Each of some generated pictures is matched with the training picture that is nearest to it, of
+    all in INDEX. The folder COPIES gets ENCODER.npz, the distances and some pictures beside their
+    neighbours, and ENCODER.json: the share of copies, and medians.
+    """
+    params = read_params("seed", "evaluate.pictures")
+
+    import numpy as np
+
+    from stages.datasets import load_pictures
+    from stages.gan.device import be_exact, choose_device
+    from stages.gan.networks import draw_pictures
+    from stages.gan.randomness import Streams, latents
+    from stages.gan.weights import load_generator
+    from stages.progress import picture_bar
+    from stages.provenance import machine
+    from stages.scoring.encoding import encode, load_encoder
+    from stages.scoring.resemblance import load_index, nearest
+    from stages.tracking import tracked
+
+    stage = f"match_{name}@{encoder}"
+    training = load_pictures(pictures)
+    be_exact(params.seed)
+    device = choose_device()
+    network = load_encoder(encoder, device)
+    known = load_index(index, network, len(training))
+    generator, configuration = load_generator(model)
+    count = params.evaluate.pictures
+    with tracked(stage, params) as run:
+        z = latents(count, configuration["latent_dim"], Streams(params.seed)["matched latents"])
+        drawn = draw_pictures(generator.to(device), z).numpy()
+        with picture_bar(stage, count) as bar:
+            features = encode(network, drawn, device, bar.update).features
+        neighbours = min(NEIGHBOURS, len(training))
+        distances, rows = nearest(features, known.features, neighbours)
+        chosen = shown(distances[:, 0])
+        figures = summary(distances[:, 0], known.to_own, known.to_others)
+        facts = {"encoder": encoder, "encoder_sha256": network.sha256, "pictures": count}
+        with whole(copies / f"{encoder}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                distances=distances[:, 0],
+                to_own=known.to_own,
+                to_others=known.to_others,
+                drawn=drawn[chosen],
+                neighbours=training[rows[chosen]],
+                neighbour_distances=distances[chosen],
+            )
+        save_json(copies / f"{encoder}.json", {**facts, **figures})
+        run.metrics(figures)
+        run.facts({"network": name, **facts, **machine(device)})
+        told = f"{figures['copies']:.1%}" if "copies" in figures else "nobody can say how many"
+        click.echo(
+            f"{copies / encoder}.json: {told} of {count} generated pictures lie nearer to one of "
+            f"{len(training)} than all but {CLOSE:.0%} of those to another species",
+            err=True,
+        )
+
+
+def shown(distances: np.ndarray) -> np.ndarray:
+    """Which of the DISTANCES (N,) are shown: the CLOSEST, then OTHERS evenly among the rest."""
+    import numpy as np
+
+    from stages.pictures.grids import evenly_spaced
+
+    order = distances.argsort(kind="stable")
+    rest = order[CLOSEST:]
+    return np.concatenate([order[:CLOSEST], evenly_spaced(rest, OTHERS) if len(rest) else rest])
+
+
+def summary(distances: np.ndarray, to_own: np.ndarray, to_others: np.ndarray) -> dict[str, float]:
+    """Shares and medians of the DISTANCES (N,) from generated pictures to training pictures.
+
+    TO_OWN and TO_OTHERS (M,) are those between training pictures, of the same species and of
+    different ones. `copies` is the share of DISTANCES below the closest twentieth of TO_OTHERS:
+    about 0.05 of new species, more if training pictures were learnt by heart. What cannot be told
+    of so few pictures is left out.
+    """
+    import numpy as np
+
+    told = {"nearest_median": float(np.median(distances))}
+    if np.isfinite(to_others).all():
+        limit = np.quantile(to_others, CLOSE)
+        told["copies"] = float((distances < limit).mean())
+        told["nearest_median_other_species"] = float(np.median(to_others))
+    related = to_own[np.isfinite(to_own)]
+    if len(related):
+        told["nearest_median_same_species"] = float(np.median(related))
+    return {key: float(f"{value:.6g}") for key, value in told.items()}
+
+
+if __name__ == "__main__":
+    match()

@@ -1,0 +1,72 @@
+"""The page's part on copies: what it reads, and what it draws of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.errors import PipelineError
+from stages.pictures.copies import OTHERS, OWN, copies, cumulative, sheet
+from tests.pictures.stories import LITE, save_copies
+
+COLOURS = {"aegan": "#009E73"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, drawings: np.ndarray) -> Path:
+    save_copies(tmp_path / "aegan", drawings)
+    return tmp_path / "aegan"
+
+
+def test_a_matching_is_read(folder: Path) -> None:
+    told = copies([folder], LITE, COLOURS)
+    assert told["encoder"] == "EfficientNet-Lite0"
+    network = told["networks"]["aegan"]
+    assert network["figures"] == json.loads((folder / f"copies/{LITE}.json").read_text())
+    assert network["neighbours"] == 3
+    assert network["sheet"].startswith("data:image/webp;base64,")
+    (place,) = told["charts"]
+    assert place == network["place"] == "copies-aegan"
+    (rows,) = told["charts"][place]["specification"]["datasets"].values()
+    ends = {row["of"]: row["distance"] for row in rows if row["share"] == 1}
+    # The picture that is the only one of its species is not drawn.
+    assert ends == {"aegan": 9.0, OWN: 2.0, OTHERS: 8.0}
+    assert COLOURS["aegan"] in json.dumps(told["charts"][place]["specification"]["layer"])
+
+
+def test_shares_are_cumulative() -> None:
+    curve = cumulative("x", np.array([*range(101), np.inf]))
+    assert curve["distance"].is_monotonic_increasing
+    np.testing.assert_allclose(curve["distance"], 100 * curve["share"], atol=0.01)
+    assert len(cumulative("x", np.array([np.inf]))) == 0
+
+
+def test_each_row_begins_with_the_generated_picture(drawings: np.ndarray) -> None:
+    arrays = {
+        "drawn": drawings[:2],
+        "neighbours": drawings[2:8].reshape(2, 3, 32, 32, 3),
+        "neighbour_distances": np.arange(6.0).reshape(2, 3),
+    }
+    pixels = sheet(arrays)
+    height, width = (pixels.shape[0] - 2) // 2, (pixels.shape[1] - 2) // 4
+    assert (pixels[2:34, 2:34] == drawings[0]).all()
+    below = pixels[2 + height : 34 + height]
+    assert (below[:, 2:34] == drawings[1]).all()
+    assert (below[:, 2 + 3 * width : 34 + 3 * width] == drawings[7]).all()
+    # Below each a line of letters.
+    assert (pixels[34 : 2 + height] < 128).any()
+
+
+@pytest.mark.parametrize("kind", ["json", "npz"])
+def test_what_is_missing_is_a_gap_and_what_is_broken_an_error(folder: Path, kind: str) -> None:
+    file = folder / f"copies/{LITE}.{kind}"
+    file.write_text("{]")
+    with pytest.raises(PipelineError, match=r"copies/effnet_lite0\.\* cannot be read"):
+        copies([folder], LITE, COLOURS)
+    file.unlink()
+    told = copies([folder], LITE, COLOURS)
+    assert told["networks"] == {"aegan": {"missing": str(file)}}
+    assert told["charts"] == {}
