@@ -65,6 +65,7 @@ def report(
 
     from stages.datasets import load_pictures
     from stages.pictures.animation import at_most, data_uri
+    from stages.pictures.augmentation import seen_by_discriminators
     from stages.pictures.charts import curves, palette, script
     from stages.pictures.grids import evenly_spaced, grid
     from stages.pictures.stories import read_story, scores_by
@@ -116,6 +117,7 @@ def report(
             sheets=[contact_sheet(sheet) for sheet in sheets],
             enlargement=None if enlarged is None else enlargement(load_pictures(enlarged)),
             kinds=KINDS,
+            augmentation=seen_by_discriminators(trained),
             rows={
                 kind: list(dict.fromkeys(key for each in trained for key in each[kind]))
                 for kind in ("parameters", "settings", "facts")
