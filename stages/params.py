@@ -39,6 +39,7 @@ Count = Annotated[int, Field(ge=1)]
 Beta = Annotated[Number, Field(ge=0, lt=1)]
 EncoderName = Literal["effnet_lite0", "inception", "dinov2"]
 ENCODERS: tuple[str, ...] = get_args(EncoderName)
+AugmentationKind = Literal["color", "translation", "cutout"]
 
 
 def _distinct(values: list[str]) -> list[str]:
@@ -144,6 +145,7 @@ class Network(Section):
     dropout_generator: Dropout
     dropout_discriminator: Dropout
     spectral_norm: bool
+    augmentation: Annotated[list[AugmentationKind], AfterValidator(_distinct)]
     real_label: Share
     fake_label: Share
     label_noise: Annotated[Number, Field(ge=0)]

@@ -69,6 +69,7 @@ def report(
 
     from stages.datasets import load_pictures
     from stages.pictures.animation import at_most, data_uri
+    from stages.pictures.augmentation import seen_by_discriminators
     from stages.pictures.charts import curves, palette, script
     from stages.pictures.copies import copies
     from stages.pictures.grids import evenly_spaced, grid
@@ -125,6 +126,7 @@ def report(
             enlargement=None if enlarged is None else enlargement(load_pictures(enlarged)),
             kinds=KINDS,
             pipeline=None if pipeline is None else drawing(pipeline),
+            augmentation=seen_by_discriminators(trained),
             rows={
                 kind: list(dict.fromkeys(key for each in trained for key in each[kind]))
                 for kind in ("parameters", "settings", "facts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,10 +71,11 @@ class Story:
         for row in self.rows:
             yield row, samples.get(row["epoch"])
 
-    def finish(self) -> None:
+    def finish(self, examples: Mapping[str, torch.Tensor]) -> None:
         """Write the history as a whole, and samples.npz.
 
-        That holds epochs (S,) and pictures (S, 64, R, R, 3) uint8.
+        That holds epochs (S,), pictures (S, 64, R, R, 3) uint8, and EXAMPLES of what the
+        discriminator sees, where that is not the pictures as they are.
         """
         import numpy as np
         import torch
@@ -82,9 +83,9 @@ class Story:
         self._write()
 
         with whole(self._folder / "samples.npz") as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file, epochs=np.array(self._epochs), pictures=torch.stack(self._samples).numpy()
-            )
+            arrays: dict[str, Any] = {name: each.numpy() for name, each in examples.items()}
+            pictures = torch.stack(self._samples).numpy()
+            np.savez_compressed(file, epochs=np.array(self._epochs), pictures=pictures, **arrays)
 
     def state_dict(self) -> dict[str, Any]:
         """All of it, for a checkpoint."""

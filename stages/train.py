@@ -62,7 +62,8 @@ def train(
     the generator at moments of its training.
 
     The folder STORY gets what happened: history.csv (a row after each epoch and snapshot),
-    samples.npz (the fixed latents, drawn at each snapshot) and run.json (machine, time).
+    samples.npz (the fixed latents, drawn at each snapshot, and what the discriminator sees of true
+    pictures if they are augmented for it) and run.json (machine, time).
 
     Stopped by Ctrl-C, SIGTERM or a crash, the same command goes on where it stood.
     """
@@ -75,6 +76,7 @@ def train(
 
     from stages.checkpoint import Checkpoint, fingerprint
     from stages.datasets import load_pictures
+    from stages.gan.augmentation import Augmentation
     from stages.gan.device import be_exact, choose_device, choose_precision
     from stages.gan.networks import count_parameters
     from stages.gan.processes import joined, launch, launched
@@ -105,9 +107,10 @@ def train(
         streams = Streams(params.seed)
         gan = build(network, params.lr, data.shape[1], streams)
         schedule = Schedule(len(data), network.batch_size, network.epochs, network.snapshots)
+        resident = torch.from_numpy(np.array(data))
         training = Training(
             gan,
-            torch.from_numpy(np.array(data)),
+            resident,
             schedule,
             streams,
             device,
@@ -144,7 +147,7 @@ def train(
                     watch.tell(row, samples)
                 follow(training, watch)
 
-            tale.finish()
+            tale.finish(Augmentation(network.augmentation).examples(resident, streams))
             with whole(model) as temporary:
                 told = {
                     "network": name,

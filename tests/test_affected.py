@@ -88,7 +88,7 @@ def others(value: Any) -> list[Any]:
         case int() | float():
             return [value + 1, value + 0.5, value / 2, 2 * value]
         case list():
-            return [value[::-1], [*value, "inception"]]
+            return [value[::-1], [*value, "inception"], [*value, "cutout"]]
         case _:
             words = ["bf16", "folder", "rmsprop", "mlp", "nearest", "dense", "none"]
             return [f"{value[:-1]}5", *words, f"sha512-{'A' * 86}=="]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -206,6 +207,27 @@ def test_bad_options_are_named(stage: Stage, option: str, words: str) -> None:
     result = stage("train", "dcgan819", "a", "b", "c", option)
     assert result.exit_code == 2
     assert words in result.output
+
+
+@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
+def test_augmentation_is_trained_with_and_shown(place: Path, stage: Stage, name: str) -> None:
+    """Other weights, and examples of what D sees; without it the samples alone."""
+    trained = {}
+    for kinds in ([], ["color", "translation", "cutout"]):
+        set_params(place, {**TINY, f"{name}.augmentation": kinds})
+        to = f"with_{len(kinds)}"
+        made = stage("train", name, "pictures.npy", f"{to}/model", f"{to}/story")
+        assert made.exit_code == 0, made.output
+        with np.load(f"{to}/story/samples.npz") as samples:
+            held = {key: samples[key].shape for key in samples}
+        trained[to] = weights(place / to)
+        found = json.loads(Path(f"{to}/story/run.json").read_text())["params"]
+        assert found[f"{name}.augmentation"] == kinds
+        assert set(held) == {"epochs", "pictures"} | ({"true", "seen"} if kinds else set())
+    assert held["true"] == (8, 32, 32, 3)
+    assert held["seen"] == (3, 8, 32, 32, 3)
+    of_both = trained["with_0"].keys() & trained["with_3"].keys() - {"config.json"}
+    assert all(trained["with_0"][key] != trained["with_3"][key] for key in of_both)
 
 
 def test_history_holds_what_it_promises(place: Path, stage: Stage) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from stages.gan.augmentation import Augmentation
 from stages.gan.construction import (
     build,
     describe_discriminator,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # What a discriminator judges: the true ones, and the false ones of two kinds.
 JUDGED = ("true", "first", "second")
+# The false ones again, when the generator is judged by them.
+FOOLING = ("fooling_first", "fooling_second")
 
 
 class Aegan:
@@ -47,6 +50,7 @@ class Aegan:
         self.labels = Labels(
             params.real_label, params.fake_label, params.label_noise, params.swapped_labels
         )
+        self.augmentation = Augmentation(params.augmentation)
         self.descriptions = {
             "generator": describe_generator(params, resolution),
             "encoder": {
@@ -89,7 +93,11 @@ class Aegan:
             for judged in ("picture", "latent")
             for kind in JUDGED
         }
-        return {"z": latents(count, self.latent_dim, streams["latents"]), **labels}
+        return {
+            "z": latents(count, self.latent_dim, streams["latents"]),
+            **labels,
+            **self.augmentation.draw((*JUDGED, *FOOLING), count, streams),
+        }
 
     def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
         """One step of Dx and Dz, then one of G and E, on pictures REAL (N, 3, R, R) in [-1, 1].
@@ -98,15 +106,15 @@ class Aegan:
         and mean Dx(G(z)), the norms of both gradients, and the mean errors of G(E(x)) (absolute)
         and of E(G(z)) (squared).
         """
-        weights, z = self.params, drawn["z"]
+        weights, augmented, z = self.params, self.augmentation, drawn["z"]
         fake, encoded = self.generator(z), self.encoder(real)
         picture_again, latent_again = self.generator(encoded), self.encoder(fake)
 
         with parametrize.cached():  # one step of Dx, one power iteration
-            on_real = self.discriminator(real)
-            on_fake, on_again = (self.discriminator(x.detach()) for x in (fake, picture_again))
+            judged = zip((real, fake.detach(), picture_again.detach()), JUDGED, strict=True)
+            on_pictures = [self.discriminator(augmented(x, drawn, kind)) for x, kind in judged]
         on_latents = [self.latent_discriminator(x.detach()) for x in (z, encoded, latent_again)]
-        picture_loss = _judgement("picture", [on_real, on_fake, on_again], drawn)
+        picture_loss = _judgement("picture", on_pictures, drawn)
         latent_loss = _judgement("latent", on_latents, drawn)
         discriminator_gradient = update(
             self.optimizers["discriminator"],
@@ -118,7 +126,8 @@ class Aegan:
         latent_error = functional.mse_loss(latent_again.float(), z)
         with frozen(self.discriminator, self.latent_discriminator):
             with parametrize.cached():
-                fooled = [self.discriminator(x) for x in (fake, picture_again)]
+                again = zip((fake, picture_again), FOOLING, strict=True)
+                fooled = [self.discriminator(augmented(x, drawn, kind)) for x, kind in again]
             fooled_latents = [self.latent_discriminator(x) for x in (encoded, latent_again)]
             generator_loss = (
                 weights.picture_adversarial * sum(map(towards_true, fooled))
@@ -133,8 +142,8 @@ class Aegan:
         return {
             "discriminator_loss": picture_loss.detach(),
             "generator_loss": generator_loss.detach(),
-            "d_real": on_real.detach().float().sigmoid().mean(),
-            "d_fake": on_fake.detach().float().sigmoid().mean(),
+            "d_real": on_pictures[0].detach().float().sigmoid().mean(),
+            "d_fake": on_pictures[1].detach().float().sigmoid().mean(),
             "discriminator_gradient": discriminator_gradient,
             "generator_gradient": generator_gradient,
             "latent_discriminator_loss": latent_loss.detach(),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from stages.gan.augmentation import Augmentation
 from stages.gan.construction import (
     build,
     describe_discriminator,
@@ -40,6 +41,7 @@ class Dcgan:
         self.labels = Labels(
             params.real_label, params.fake_label, params.label_noise, params.swapped_labels
         )
+        self.augmentation = Augmentation(params.augmentation)
         self.descriptions = {
             "generator": describe_generator(params, resolution),
             "discriminator": describe_discriminator(params, resolution),
@@ -66,6 +68,7 @@ class Dcgan:
             "z": latents(count, self.latent_dim, streams["latents"]),
             "real_label": self.labels.draw(True, count, streams),
             "fake_label": self.labels.draw(False, count, streams),
+            **self.augmentation.draw(("real", "fake", "fooling"), count, streams),
         }
 
     def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -74,10 +77,12 @@ class Dcgan:
         DRAWN is what `draw` gave for them. Returns scalars on the device: both losses, mean D(x)
         and mean D(G(z)) as seen by D, and the norms of both gradients.
         """
+        augmented = self.augmentation
         fake = self.generator(drawn["z"])
 
         with parametrize.cached():  # one step of D, one power iteration
-            on_real, on_fake = self.discriminator(real), self.discriminator(fake.detach())
+            on_real = self.discriminator(augmented(real, drawn, "real"))
+            on_fake = self.discriminator(augmented(fake.detach(), drawn, "fake"))
         discriminator_loss = adversarial(on_real, drawn["real_label"]) + adversarial(
             on_fake, drawn["fake_label"]
         )
@@ -86,7 +91,7 @@ class Dcgan:
         )
 
         with frozen(self.discriminator):
-            generator_loss = towards_true(self.discriminator(fake))
+            generator_loss = towards_true(self.discriminator(augmented(fake, drawn, "fooling")))
             generator_gradient = update(
                 self.optimizers["generator"], [self.generator], generator_loss
             )

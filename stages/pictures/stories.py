@@ -47,12 +47,14 @@ def read_story(folder: Path, encoders: Sequence[str]) -> dict[str, Any]:
         history = pd.read_csv(folder / "history.csv")
         with np.load(folder / "samples.npz", allow_pickle=False) as samples:
             epochs, pictures = samples["epochs"], samples["pictures"]
+            examples = {key: samples[key] for key in ("true", "seen") if key in samples}
         steps = (epochs * run["steps"] / run["epochs"]).round().astype(int)
         story |= {
             "run": run,
             "history": history,
             "epochs": epochs,
             "pictures": pictures,
+            "examples": examples,
             "moments": [
                 f"epoch {epoch:.4g} · step {step:,}"
                 for epoch, step in zip(epochs, steps, strict=True)

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 def training(pictures: np.ndarray, name: str, precision: str = "bf16", **changes: Any) -> Training:
     be_exact(1)
-    knobs = {"ema": 0.9, "dropout_discriminator": 0.1, **changes}
+    augmentation = ["color", "translation", "cutout"]
+    knobs = {"ema": 0.9, "dropout_discriminator": 0.1, "augmentation": augmentation, **changes}
     section = getattr(read_params(name), name).model_copy(update=knobs)
     streams = Streams(3)
     return Training(
@@ -84,6 +85,7 @@ def test_a_recorded_step_is_a_plain_one(
     "knobs",
     [
         {"upsampling": "nearest"},
+        {"augmentation": []},
         {"architecture": "mlp"},
         {"normalization_generator": "instance", "normalization_discriminator": "layer"},
         {"head_generator": "dense", "head_discriminator": "dense", "spectral_norm": False},

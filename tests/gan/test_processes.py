@@ -38,7 +38,9 @@ def train(
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 def test_two_processes_end_where_one_does(repository: Path, name: str) -> None:
     """Same batches, same draws, batch norm and gradients over both: alike but for rounding."""
-    set_params(repository, {**TINY, f"{name}.epochs": 2, f"{name}.label_noise": 0.1})
+    augmentation = ["color", "translation", "cutout"]
+    knobs = {"epochs": 2, "label_noise": 0.1, "augmentation": augmentation}
+    set_params(repository, {**TINY, **{f"{name}.{key}": value for key, value in knobs.items()}})
     one = train(repository, "one", name)
     two = train(repository, "two", name, POKEGAN_PROCESSES="2", OMP_NUM_THREADS="1")
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
@@ -53,6 +55,8 @@ def test_two_processes_end_where_one_does(repository: Path, name: str) -> None:
     np.testing.assert_allclose(timeless[0], timeless[1], rtol=0.05, atol=0.02)
     facts = json.loads((repository / "two/story/run.json").read_text())
     assert facts["processes"] == 2
+    seen = [np.load(repository / f"{n}/story/samples.npz")["seen"] for n in ("one", "two")]
+    np.testing.assert_array_equal(*seen)
 
 
 def test_one_writes(repository: Path) -> None:

@@ -24,7 +24,7 @@ from stages.train import build
 from tests.conftest import ROOT
 
 CPU = torch.device("cpu")
-# Every part of the state is in use: dropout, moving average, noisy labels, both betas.
+# Every part of the state is in use: dropout, moving average, noisy labels, augmentation, both betas.
 KNOBS = {
     "epochs": 2.5,
     "ema": 0.9,
@@ -32,6 +32,7 @@ KNOBS = {
     "dropout_discriminator": 0.1,
     "label_noise": 0.1,
     "swapped_labels": 0.1,
+    "augmentation": ["color", "translation", "cutout"],
 }
 
 

@@ -39,12 +39,13 @@ def state(gan: Any) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("augmentation", [[], ["color", "translation", "cutout"]])
 def test_the_same_seed_gives_the_same_weights_to_the_bit(
-    workspace: Path, drawings: np.ndarray, name: str, precision: str
+    workspace: Path, drawings: np.ndarray, name: str, precision: str, augmentation: list[str]
 ) -> None:
     results = []
     for _ in range(2):
-        gan = fresh(name)
+        gan = fresh(name, augmentation=augmentation)
         follow(gan, drawings, precision)
         results.append(state(gan))
     assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
