@@ -67,6 +67,7 @@ def report(
     from stages.pictures.animation import at_most, data_uri
     from stages.pictures.charts import curves, palette, script
     from stages.pictures.grids import evenly_spaced, grid
+    from stages.pictures.latent_space import read_latent_space
     from stages.pictures.stories import read_story, scores_by
     from stages.tracking import tracked
 
@@ -93,7 +94,8 @@ def report(
             each["charts"] = curves(place, each["curves"], each["titles"], colours, each["truths"])
         histories = {network["name"]: network["history"] for network in trained}
         charts = curves("training", histories, MEASURES, colours)
-        drawn = [charts, *(each["charts"] for each in scores)]
+        latent_spaces = [read_latent_space(story) for story in stories]
+        drawn = [charts, *(each["charts"] for each in (*scores, *latent_spaces))]
         environment = Environment(
             loader=PackageLoader("stages", "pictures"),
             autoescape=True,
@@ -110,6 +112,7 @@ def report(
             reals_count=len(true_pictures),
             scores=scores,
             charts=charts,
+            latent_spaces=latent_spaces,
             specifications={
                 place: chart["specification"] for part in drawn for place, chart in part.items()
             },
