@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FOLDER, SHEET = "", ".png"
-ANIMATIONS = (".webp", ".gif")
+VIDEO = ".mp4"
+ANIMATIONS = (".webp", ".gif", VIDEO)
 # What a suffix means.
 KINDS = {
     FOLDER: "a new folder (no suffix)",
     SHEET: "a sheet (.png)",
     ".webp": "an animation (.webp)",
     ".gif": "an animation (.gif)",
+    VIDEO: "a video (.mp4)",
 }
 LATEST = "latest"
 # Two letters at least before the colon: C:/ is a drive.
@@ -161,63 +163,6 @@ def draw_latents(count: int, latent_dim: int, seed: int, truncation: float | Non
         again = torch.empty(int(beyond.sum()))
         z[beyond] = trunc_normal_(again, a=-truncation, b=truncation, generator=stream)
     return z
-
-
-def spherical_path(first: Tensor, second: Tensor, shares: np.ndarray) -> Tensor:
-    """Latents on the way from FIRST (0) to SECOND (1) at SHARES (T,): (T, latent_dim).
-
-    Their directions follow the great circle (White 2016, section 2.1), their lengths go evenly
-    from one to the other: where latents are drawn, few lie near the origin, through which a
-    straight line may lead. Opposite latents have many such ways; one is taken, always the same.
-
-    Raises:
-        PipelineError: a latent has no direction, or less than two numbers.
-    """
-    import warnings
-
-    import torch
-    from scipy.spatial import geometric_slerp
-
-    ends = torch.stack([first, second]).double().numpy()
-    lengths = (ends**2).sum(axis=1) ** 0.5
-    if ends.shape[1] < 2 or not lengths.all():
-        raise PipelineError(
-            "Between these latents no spherical path leads: they need two numbers or more, "
-            "not all of them zero."
-        )
-    with warnings.catch_warnings(action="ignore"):  # of opposite latents
-        directions = geometric_slerp(ends[0] / lengths[0], ends[1] / lengths[1], shares)
-    path = (lengths[0] + shares * (lengths[1] - lengths[0]))[:, None] * directions
-    return torch.from_numpy(path).float()
-
-
-def closed_path(z: Tensor, steps: int, with_ends: bool) -> Tensor:
-    """From each latent of Z (N, D) to the next, from the last to the first: (N, STEPS, D).
-
-    WITH_ENDS each part ends where the next begins; without, no latent comes twice.
-    """
-    import numpy as np
-    import torch
-
-    shares = np.linspace(0, 1, steps, endpoint=with_ends)
-    return torch.stack(
-        [
-            spherical_path(first, second, shares)
-            for first, second in zip(z, z.roll(-1, 0), strict=True)
-        ]
-    )
-
-
-def encode_pictures(encoder: nn.Module, pictures: np.ndarray, batch_size: int = 64) -> Tensor:
-    """What AEGAN's ENCODER makes of PICTURES (N, R, R, 3) uint8: latents (N, latent_dim)."""
-    import torch
-
-    from stages.gan.networks import from_bytes
-
-    device = next(encoder.parameters()).device
-    with torch.no_grad():
-        batches = torch.from_numpy(pictures).split(batch_size)
-        return torch.cat([encoder(from_bytes(batch.to(device))).cpu() for batch in batches])
 
 
 def enlarged(pictures: np.ndarray, scale: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import click
 from stages.drawing import (
     ANIMATIONS,
     SHEET,
+    VIDEO,
     check_output,
     model_argument,
     model_folder,
@@ -32,17 +33,17 @@ STEPS, SCALES = (10, 30), (2, 4)
 )  # fmt: skip
 @click.option(
     "--steps", type=click.IntRange(min=2),
-    help="Pictures from each latent to the next.  [default: 10; 30 in an animation]",
+    help="Pictures from each latent to the next.  [default: 10; 30 in an animation or a video]",
 )  # fmt: skip
 @truncation_option
 @step_option
 @click.option(
     "--scale", type=click.IntRange(1, 16),
-    help="Show each pixel as a square of so many.  [default: 2; 4 in an animation]",
+    help="Show each pixel as a square of so many.  [default: 2; 4 in an animation or a video]",
 )  # fmt: skip
 @click.option(
     "--rate", type=click.IntRange(1, 50), default=20, show_default=True,
-    help="Pictures a second of an animation.",
+    help="Pictures a second of an animation or a video.",
 )  # fmt: skip
 def interpolate(
     model: str,
@@ -58,37 +59,36 @@ def interpolate(
     """Draw what lies between random latents of the trained network MODEL into OUTPUT.
 
     MODEL is a folder or a model in MLflow. OUTPUT is a sheet (.png) with a row from each latent to
-    the next, or an endless animation (.webp, .gif). The way follows great circles, and leads from
-    the last latent back to the first. The latents are those that stages.sample draws with the same
-    seed and count.
+    the next, an endless animation (.webp, .gif), or a video (.mp4, H.264) of one round. The way
+    follows great circles, and leads from the last latent back to the first. The latents are those
+    that stages.sample draws with the same seed and count.
 
     \b
     python -m stages.interpolate models/dcgan819 between.png
     python -m stages.interpolate models/dcgan819 between.webp --between 8 --seed 3
+    python -m stages.interpolate models/dcgan819 between.mp4 --scale 8 --rate 30
     """  # noqa: D301
     check_output(output, SHEET, *ANIMATIONS)
     folder = model_folder(model)
 
-    from stages.drawing import (
-        closed_path,
-        draw_latents,
-        enlarged,
-        load_drawing_generator,
-        save_sheet,
-    )
+    from stages.drawing import draw_latents, enlarged, load_drawing_generator, save_sheet
     from stages.gan.device import be_exact, choose_device
+    from stages.gan.latent_space import closed_path
     from stages.gan.networks import draw_pictures
-    from stages.pictures.animation import save_animation
+    from stages.pictures.animation import save_animation, save_video
     from stages.pictures.grids import grid
 
     be_exact(seed)
     generator, configuration = load_drawing_generator(folder, choose_device(), step)
     z = draw_latents(between, configuration["latent_dim"], seed, truncation)
-    animated = output.suffix.lower() in ANIMATIONS
+    suffix = output.suffix.lower()
+    animated = suffix in ANIMATIONS
     path = closed_path(z, steps or STEPS[animated], with_ends=not animated)
     pictures = draw_pictures(generator, path.flatten(0, 1)).numpy()
     pictures = enlarged(pictures, scale or SCALES[animated])
-    if animated:
+    if suffix == VIDEO:
+        save_video(output, pictures, rate)
+    elif animated:
         save_animation(output, pictures, rate)
     else:
         save_sheet(output, grid(pictures, path.shape[1]))

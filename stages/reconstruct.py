@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,7 +23,6 @@ from stages.params import read_params
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
-    from torch import Tensor, nn
 
 COLUMNS = 8
 
@@ -73,14 +72,9 @@ def reconstruct(
 
     import numpy as np
 
-    from stages.drawing import (
-        enlarged,
-        load_drawing_generator,
-        save_sheet,
-        short,
-        spherical_path,
-    )
+    from stages.drawing import enlarged, load_drawing_generator, save_sheet, short
     from stages.gan.device import be_exact, choose_device
+    from stages.gan.latent_space import reconstructions, spherical_path
     from stages.gan.networks import draw_pictures
     from stages.gan.weights import load_network
     from stages.pictures.animation import captioned
@@ -120,32 +114,6 @@ def reconstruct(
     ]
     click.echo(f"{output}: {len(files)} pictures", err=True)
     click.echo(json.dumps({"model": model, "pictures": told}, indent=2))
-
-
-class Reconstruction(NamedTuple):
-    """What became of pictures: latents (N, latent_dim), pictures (N, R, R, 3), errors (N,)."""
-
-    z: Tensor
-    originals: np.ndarray
-    again: np.ndarray
-    picture_errors: np.ndarray  # mean absolute difference of a value, where white is 1, black 0
-    latent_errors: Tensor  # distance between the latents of both
-
-
-def reconstructions(
-    generator: nn.Module, encoder: nn.Module, originals: np.ndarray
-) -> Reconstruction:
-    """ORIGINALS (N, R, R, 3) uint8 by way of their latents."""
-    import numpy as np
-
-    from stages.drawing import encode_pictures
-    from stages.gan.networks import draw_pictures
-
-    z = encode_pictures(encoder, originals)
-    again = draw_pictures(generator, z).numpy()
-    picture_errors = np.abs(again / 255 - originals / 255).mean(axis=(1, 2, 3))
-    latent_errors = (encode_pictures(encoder, again) - z).norm(dim=1)
-    return Reconstruction(z, originals, again, picture_errors, latent_errors)
 
 
 def prepared(file: Path, resolution: int, margin: float) -> np.ndarray:

@@ -73,6 +73,7 @@ def report(
     from stages.pictures.charts import curves, palette, script
     from stages.pictures.copies import copies
     from stages.pictures.grids import evenly_spaced, grid
+    from stages.pictures.latent_space import read_latent_space
     from stages.pictures.stories import read_story, scores_by
     from stages.tracking import tracked
 
@@ -101,7 +102,9 @@ def report(
         charts = curves("training", histories, MEASURES, colours)
         folders = [folder for folder in stories if folder.name in histories]
         matched = copies(folders, encoders[0], colours)
-        drawn = [charts, matched["charts"], *(each["charts"] for each in scores)]
+        latent_spaces = [read_latent_space(story) for story in stories]
+        parts = (*scores, matched, *latent_spaces)
+        drawn = [charts, *(part["charts"] for part in parts)]
         environment = Environment(
             loader=PackageLoader("stages", "pictures"),
             autoescape=True,
@@ -119,6 +122,7 @@ def report(
             scores=scores,
             charts=charts,
             copies=matched,
+            latent_spaces=latent_spaces,
             specifications={
                 place: chart["specification"] for part in drawn for place, chart in part.items()
             },

@@ -201,6 +201,7 @@ def test_it_needs_no_data_and_nothing_that_ran(tmp_path: Path) -> None:
         "augment",
         "train_dcgan819",
         *(f"evaluate_{gan}@{ENCODER}" for gan in GANS),
+        "explore_dcgan819",
         "report",
     ]
     assert tables(run("python", "-m", "stages.affected", cwd=fresh).stdout) == MARKS
@@ -264,7 +265,13 @@ def test_an_encoder_runs_its_own_stages_and_the_report(
 def test_a_section_is_all_its_parameters(repository: Path, reproduce: Reproduce) -> None:
     """In the order in which DVC runs them, each once."""
     told = ask("dcgan819", "dcgan819.lr", "augment").stdout.split()
-    assert told == ["augment", "train_dcgan819", f"evaluate_dcgan819@{ENCODER}", "report"]
+    assert told == [
+        "augment",
+        "train_dcgan819",
+        f"evaluate_dcgan819@{ENCODER}",
+        "explore_dcgan819",
+        "report",
+    ]
 
 
 @pytest.mark.parametrize(

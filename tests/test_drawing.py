@@ -10,24 +10,19 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from torch import Tensor
 
 from stages.drawing import (
     FOLDER,
     SHEET,
     check_output,
-    closed_path,
     draw_latents,
-    encode_pictures,
     enlarged,
     load_drawing_generator,
     model_folder,
-    spherical_path,
 )
 from stages.errors import PipelineError
 from stages.gan.aegan import Aegan
 from stages.gan.dcgan import Dcgan
-from stages.gan.networks import from_bytes
 from stages.gan.randomness import Streams, latents
 from stages.gan.weights import save_networks
 from stages.params import read_params
@@ -67,73 +62,6 @@ def cells(sheet: np.ndarray, columns: int, size: int, height: int | None = None)
             for left in range(GAP, columns * (size + GAP), size + GAP)
         ]
     )
-
-
-def rotated(angle: float) -> Tensor:
-    """A latent of length 3, turned by ANGLE from the first axis towards the second."""
-    return 3 * torch.tensor([np.cos(angle), np.sin(angle), 0.0, 0.0], dtype=torch.float32)
-
-
-@pytest.mark.parametrize("angle", [1e-6, 0.01, np.pi / 2, 2.5, np.pi - 1e-3])
-def test_a_spherical_path_turns_evenly(angle: float) -> None:
-    shares = np.linspace(0, 1, 7)
-    path = spherical_path(rotated(0), rotated(angle), shares)
-    assert path.dtype == torch.float32
-    expected = torch.stack([rotated(share * angle) for share in shares])
-    torch.testing.assert_close(path, expected, rtol=0, atol=2e-6)
-
-
-def test_a_spherical_path_in_many_dimensions() -> None:
-    """White's formula for latents of one length."""
-    first, second = torch.randn(2, 128, generator=torch.Generator().manual_seed(0)).double()
-    second *= first.norm() / second.norm()
-    shares = np.array([0, 0.25, 0.5, 1])
-    angle = torch.acos(first @ second / first.norm() ** 2)
-    there = torch.from_numpy(shares)[:, None]
-    formula = (
-        torch.sin((1 - there) * angle) * first + torch.sin(there * angle) * second
-    ) / torch.sin(angle)
-    path = spherical_path(first.float(), second.float(), shares)
-    torch.testing.assert_close(path, formula.float())
-    assert torch.equal(path[[0, -1]], torch.stack([first.float(), second.float()]))
-    torch.testing.assert_close(path.norm(dim=1), first.norm().float().expand(4))
-
-
-def test_opposite_and_equal_latents_have_a_path() -> None:
-    shares = np.linspace(0, 1, 5)
-    path = spherical_path(rotated(0), -rotated(0), shares)
-    torch.testing.assert_close(path.norm(dim=1), torch.full((5,), 3.0))
-    torch.testing.assert_close(path[[0, -1]], torch.stack([rotated(0), -rotated(0)]))
-    assert abs(path[2] @ rotated(0)) < 1e-5
-    assert torch.equal(path, spherical_path(rotated(0), -rotated(0), shares))
-    torch.testing.assert_close(
-        spherical_path(rotated(1), rotated(1), shares), rotated(1).expand(5, 4)
-    )
-
-
-def test_lengths_go_evenly_from_one_to_the_other() -> None:
-    path = spherical_path(rotated(0), 3 * rotated(2), np.array([0, 0.5, 1]))
-    torch.testing.assert_close(path.norm(dim=1), torch.tensor([3.0, 6.0, 9.0]))
-    torch.testing.assert_close(path[1] / 2, rotated(1))
-
-
-def test_latents_without_a_direction_are_refused() -> None:
-    for first, second in [(rotated(0), torch.zeros(4)), (torch.ones(1), -torch.ones(1))]:
-        with pytest.raises(PipelineError, match="no spherical path"):
-            spherical_path(first, second, np.linspace(0, 1, 3))
-
-
-def test_a_closed_path_ends_where_it_began() -> None:
-    z = draw_latents(3, 8, seed=1)
-    rows = closed_path(z, 5, with_ends=True)
-    assert rows.shape == (3, 5, 8)
-    torch.testing.assert_close(rows[:, 0], z)
-    torch.testing.assert_close(rows[:, -1], z.roll(-1, 0))
-    loop = closed_path(z, 5, with_ends=False).flatten(0, 1)
-    assert len(torch.unique(loop, dim=0)) == 15
-    steps = (loop - loop.roll(-1, 0)).norm(dim=1).reshape(3, 5)
-    # On an arc with lengths that change evenly, steps are nearly alike, the last one among them.
-    assert (steps.max(dim=1).values < 1.5 * steps.min(dim=1).values).all()
 
 
 def test_latents_are_those_of_the_stream_samples() -> None:
@@ -244,16 +172,6 @@ def test_a_step_without_a_snapshot_is_told_its_nearest(workspace: Path) -> None:
         file.unlink()
     with pytest.raises(PipelineError, match="step 2, it has none at all"):
         load_drawing_generator(folder, CPU, 2)
-
-
-def test_encoding_pictures(workspace: Path, drawings: np.ndarray) -> None:
-    from stages.gan.weights import load_network
-
-    encoder = load_network(save_model(workspace / "model", "aegan"), "encoder")
-    z = encode_pictures(encoder, drawings, batch_size=20)
-    assert z.shape == (48, 8)
-    with torch.no_grad():
-        torch.testing.assert_close(z, encoder(from_bytes(torch.from_numpy(drawings))))
 
 
 def test_pixels_become_squares(drawings: np.ndarray) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
+from av.video.reformatter import Colorspace
 from PIL import Image, ImageSequence
 
 from stages.drawing import draw_latents, enlarged, load_drawing_generator
 from stages.gan.networks import draw_pictures
+from stages.pictures.animation import save_video
 from tests.conftest import Stage, assert_one_sentence
 from tests.test_drawing import cells, save_model
 
@@ -67,6 +70,50 @@ def test_an_endless_animation(stage: Stage, samples: np.ndarray, suffix: str) ->
     assert Path(file).read_bytes() == content
 
 
+def test_a_video_that_browsers_play(stage: Stage, samples: np.ndarray) -> None:
+    command = ("interpolate", "model", "i.mp4", "--between", "4", "--steps", "3", "--rate", "25")
+    said = stage(*command)
+    assert said.exit_code == 0, said.output
+    content = Path("i.mp4").read_bytes()
+    with av.open("i.mp4") as container:
+        (stream,) = container.streams
+        assert stream.codec.canonical_name == "h264"
+        assert stream.format.name == "yuv420p"
+        assert (stream.width, stream.height) == (128, 128)
+        assert stream.average_rate == stream.guessed_rate == 25
+        shown = list(container.decode(stream))
+    assert [frame.time for frame in shown] == pytest.approx(np.arange(12) / 25)
+    assert {frame.colorspace for frame in shown} == {Colorspace.ITU709}
+    frames = np.stack([frame.to_ndarray(format="rgb24") for frame in shown])
+    # Compression costs something, most where pictures are as noisy as these; another picture more.
+    own, others = (enlarged(each, 4) for each in (samples[:4], np.roll(samples[:4], 1, axis=0)))
+    assert apart(frames[::3], own).max() < 10 < apart(frames[::3], others).min()
+    # It plays while it is fetched.
+    assert content.index(b"moov") < content.index(b"mdat")
+    assert stage(*command).exit_code == 0
+    assert Path("i.mp4").read_bytes() == content
+
+
+def test_a_video_of_odd_size_gets_its_last_row_twice(tmp_path: Path) -> None:
+    pictures = np.full((3, 33, 34, 3), 255, np.uint8)
+    pictures[:, 32] = 0
+    save_video(tmp_path / "odd.mp4", pictures, 10)
+    with av.open(tmp_path / "odd.mp4") as container:
+        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert np.stack(shown).shape == (3, 34, 34, 3)
+    assert shown[0][32:].max() < 60
+    assert shown[0][:30].min() > 240
+
+
+def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
+    (tmp_path / "i.mp4").write_text("the one before")
+    broken = np.zeros((3, 32, 32, 4), np.uint8)  # no such colours
+    with pytest.raises(ValueError, match="array"):
+        save_video(tmp_path / "i.mp4", broken, 10)
+    assert (tmp_path / "i.mp4").read_text() == "the one before"
+    assert [path.name for path in tmp_path.iterdir()] == ["i.mp4"]
+
+
 def test_knobs(stage: Stage, samples: np.ndarray) -> None:
     plain = ("interpolate", "model", "i.png", "--between", "2", "--steps", "3", "--scale", "1")
     assert stage(*plain).exit_code == 0
@@ -81,9 +128,9 @@ def test_knobs(stage: Stage, samples: np.ndarray) -> None:
 
 
 def test_what_cannot_be_written_is_named(stage: Stage, samples: np.ndarray) -> None:
-    for output in ("i.mp4", "i", "model"):
+    for output in ("i.avi", "i", "model"):
         said = stage("interpolate", "model", output)
-        assert_one_sentence(said, output, ".png", ".webp", ".gif")
+        assert_one_sentence(said, output, ".png", ".webp", ".gif", ".mp4")
     assert_one_sentence(stage("interpolate", "nowhere", "i.gif"), "nowhere is no trained model")
     assert stage("interpolate", "model", "i.gif", "--between", "1").exit_code == 2
     assert not list(Path().glob("*i.*"))

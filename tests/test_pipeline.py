@@ -25,6 +25,7 @@ ENCODED = {f"encode_{name}@{ENCODER}" for name in ("pokemon819", "pokemon14000")
 INDEXED = {f"index_{name}@{ENCODER}" for name in ("pokemon2457", "pokemon14000")}
 MATCHED = {f"match_{gan}@{ENCODER}" for gan in GANS}
 EVALUATED = {f"evaluate_{gan}@{ENCODER}" for gan in GANS}
+EXPLORED = {f"explore_{gan}" for gan in GANS}
 STAGES = [
     "download",
     "prepare_pokemon819",
@@ -35,6 +36,7 @@ STAGES = [
     *sorted(EVALUATED),
     *sorted(INDEXED),
     *sorted(MATCHED),
+    *sorted(EXPLORED),
     "report",
 ]
 # They carry values and errors, or tell people and MLflow what happens; no result depends on them.
@@ -149,6 +151,11 @@ def test_everything_is_there(repository: Path, modules: object) -> None:
         assert curve["epoch"].iloc[-1] == 1
         assert len(curve) == 2
         assert curve["fd"].iloc[-1] == scores["fd_effnet_lite0"]
+        with np.load(repository / f"reports/{gan}/latent_space.npz") as explored:
+            assert explored["paths"].shape == (6, 8, 32, 32, 3)
+            assert ("picture_errors" in explored) == (gan == "aegan")
+    back = json.loads((repository / "reports/aegan/reconstruction.json").read_text())
+    assert back["pictures"] == back["trained_on"] == 40
     grids = {path.name for path in (repository / "reports/grids").iterdir()}
     kinds = (".png", ".webp", "_progress.png")
     assert grids == {"true.png"} | {f"{gan}{kind}" for gan in GANS for kind in kinds}
@@ -247,7 +254,8 @@ def test_a_report_is_the_same_bytes_again(repository: Path, modules: object) -> 
 
 def downstream(*gans: str) -> set[str]:
     trained = {f"train_{gan}" for gan in gans}
-    return trained | {f"evaluate_{gan}@{ENCODER}" for gan in gans} | {"report"}
+    explored = {f"explore_{gan}" for gan in gans}
+    return trained | {f"evaluate_{gan}@{ENCODER}" for gan in gans} | explored | {"report"}
 
 
 @pytest.mark.parametrize(
@@ -309,6 +317,7 @@ def test_another_encoder_leaves_what_the_first_computed(repository: Path, module
         ("stages/scoring/encoding.py", ENCODED | EVALUATED | {"report"}),
         ("stages/scoring/distances.py", EVALUATED | {"report"}),
         ("stages/scoring/encoders/inception.py", set()),
+        ("stages/gan/latent_space.py", EXPLORED | {"report"}),
         ("stages/gan/aegan.py", downstream("aegan")),
     ],
 )

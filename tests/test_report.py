@@ -16,11 +16,13 @@ from PIL import Image
 
 from stages.pictures.animation import at_most
 from stages.pictures.grids import grid, to_image
+from stages.pictures.latent_space import POINTS
 from stages.report import landmarks
 from stages.scoring.names import full_name
 from tests.browser import NAMES, PROGRAM, Browser, browser
 from tests.conftest import Stage, assert_one_sentence, set_params
 from tests.pictures.stories import LITE, save_copies
+from tests.pictures.test_latent_space import save_latent_space
 
 SVG = '<svg class="pipeline" width="50" height="20"><text>download</text></svg>'
 
@@ -230,6 +232,33 @@ def test_scores_that_are_not_there_leave_a_gap(
     assert f"No network has been scored by {LITE} yet" in page()
 
 
+def test_latent_spaces_are_shown_and_lacking_ones_named(
+    render: Callable[..., Result], story: Path
+) -> None:
+    save_latent_space(story)
+    made = render("dcgan819", "aegan")
+    assert made.exit_code == 0, made.output
+    shown = without_scripts().partition('id="latent"')[2].partition('id="data"')[0]
+    assert "Not explored yet: reports/dcgan819/latent_space.npz is missing" in shown
+    for words in (
+        "aegan: from pictures to latents and back",
+        "trained on 12 of the 48 pictures",
+        "Their mirror images were not among",
+        "<strong>6 of 48</strong> come back nearer",
+        "do not undo each other yet",
+        "changed by 0.080 on average",
+        "at 10° by 25 % of that, at 30° by 50 % of that.",
+    ):
+        assert words in shown
+    assert shown.count("<img") == 2 + 2 + 1 + 1 + 1
+    assert set(re.findall(r'id="([^"]*)"', shown)) == {
+        "latent-aegan-pictures",
+        "latent-aegan-latents",
+    }
+    (story / "latent_space.npz").write_text("{]")
+    assert_one_sentence(render(), "reports/aegan/latent_space.npz cannot be read")
+
+
 @pytest.mark.parametrize("name", ["reals.npy", "enlarged.npy", "sheet.png"])
 def test_a_data_set_that_is_missing_is_named(render: Callable[..., Result], name: str) -> None:
     Path(name).unlink()
@@ -361,12 +390,13 @@ PLAYING = """document.querySelector(".play").getAttribute("aria-label").startsWi
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_shows_the_whole_page(
-    chromium: Browser, render: Callable[..., Result], width: int, scheme: str
+    chromium: Browser, render: Callable[..., Result], story: Path, width: int, scheme: str
 ) -> None:
     """No error, nothing fetched, nothing wider than the window, every curve with its points.
 
     Of two networks one is not trained.
     """
+    save_latent_space(story)
     render("aegan", "dcgan819")
     chromium.open(Path("r/index.html"), width, prefers_color_scheme=scheme, **STILL)
     chromium.run("drawn.then(() => true)")
@@ -384,8 +414,10 @@ def test_a_browser_shows_the_whole_page(
     charts = dict(zip(places, chromium.run(sound), strict=True))
     # Of a network, of true pictures of the same species, and of another.
     assert charts.pop("copies-aegan")[0] == 3
-    # Each of the two points has a halo.
-    assert list(charts.values()) == [[1, 2 * 2, True, True, True]] * 11
+    # Each of the two points has a halo, and so has each of a line of shares.
+    curves = [[1, 2 * 2, True, True, True]] * 11
+    shares = [[lines, lines * POINTS, True, True, True] for lines in (4, 1)]
+    assert list(charts.values()) == curves + shares
     ground = chromium.run("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
 

@@ -16,6 +16,8 @@ from stages.pictures.grids import to_image
 LETTERS, LINE = 11, 16  # pixels: height of a caption's letters and of its line
 # Of lossy WebP: below, the chequer of transposed convolutions begins to smear.
 QUALITY = 85
+# Of H.264: here x264 is said to look lossless.
+CRF = "18"
 
 
 def captioned(pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
@@ -67,6 +69,36 @@ def save_animation(
             lossless=lossless,
             quality=QUALITY,
         )
+
+
+def save_video(output: Path, frames: np.ndarray, rate: int) -> None:
+    """Write FRAMES (N, H, W, 3) uint8, RATE a second, as the MP4 OUTPUT, without sound.
+
+    H.264 with 4:2:0 chroma, as every browser plays it, which takes even sizes: an odd one gets its
+    last row or column twice. The index stands first, so that it plays while it is fetched.
+    """
+    import av
+    from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+    height, width = frames.shape[1:3]
+    even = [(0, 0), (0, height % 2), (0, width % 2), (0, 0)]
+    with (
+        whole(output) as temporary,
+        av.open(temporary, "w", format="mp4", options={"movflags": "faststart"}) as container,
+    ):
+        stream = container.add_stream("libx264", rate, options={"crf": CRF})
+        stream.pix_fmt = "yuv420p"
+        stream.height, stream.width = height + height % 2, width + width % 2
+        # Without them a player guesses the colours by the size.
+        stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
+        stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        # More would give other bytes by the number of cores.
+        stream.thread_count = 1
+        for pixels in np.pad(frames, even, mode="edge"):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 def data_uri(pixels: np.ndarray, lossless: bool = True) -> str:

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.drawing import draw_latents, load_drawing_generator, spherical_path
+from stages.drawing import draw_latents, load_drawing_generator
 from stages.errors import PipelineError
+from stages.gan.latent_space import Reconstruction, reconstructions, spherical_path
 from stages.gan.networks import draw_pictures
 from stages.gan.weights import SNAPSHOTS, load_network
 from stages.playground.directions import principal_directions
-from stages.reconstruct import Reconstruction, prepared, reconstructions
+from stages.reconstruct import prepared
 
 
 class Moment(NamedTuple):

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.drawing import draw_latents, load_drawing_generator, spherical_path
+from stages.drawing import draw_latents, load_drawing_generator
+from stages.gan.latent_space import spherical_path
 from stages.gan.networks import draw_pictures
 from stages.playground.directions import moved, principal_directions
 from tests.conftest import ROOT, TINY, set_params, start_process
