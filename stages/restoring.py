@@ -124,7 +124,13 @@ def _story(execution: Execution) -> Story | None:
             elif not isinstance(value, float):
                 tags[key] = value
         return Story(tags, now, now, metrics, scored)
-    return Story({}, now, now, [])
+    figures: dict[str, Any] = {}
+    for path in execution.outputs:
+        kept = execution.intact(path.rpartition("/")[2]) if path.endswith(".json") else None
+        figures |= json.loads(kept.read_text(encoding="utf-8")) if kept else {}
+    told = {key: value for key, value in figures.items() if isinstance(value, float)}
+    metrics = [_point(key, value, now, 0) for key, value in told.items()]
+    return Story({key: figures[key] for key in figures.keys() - told.keys()}, now, now, metrics)
 
 
 def _tell(

@@ -23,8 +23,9 @@ from stages.tracking import tracked
 from tests.conftest import commit, make_repository, run, start_process
 
 STAGES = ["download", "prepare_pokemon819", "augment", "train_dcgan819"]
-STAGES += ["encode_pokemon819@effnet_lite0", "evaluate_dcgan819@effnet_lite0"]
-EVALUATION = STAGES[-1]
+STAGES += ["encode_pokemon819@effnet_lite0", "index_pokemon2457@effnet_lite0"]
+EVALUATION, MATCHING = "evaluate_dcgan819@effnet_lite0", "match_dcgan819@effnet_lite0"
+STAGES += [EVALUATION, MATCHING]
 
 
 def runs(repository: Path, *, stage: str | None = None) -> list[Run]:
@@ -48,7 +49,7 @@ def points(repository: Path, of: Run) -> dict[str, Any]:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in which one network was trained and scored."""
     folder = make_repository(tmp_path_factory.mktemp("restoring") / "here")
-    run("dvc", "repro", EVALUATION, cwd=folder)
+    run("dvc", "repro", EVALUATION, MATCHING, cwd=folder)
     commit(folder, "ran")
     return folder
 
@@ -88,7 +89,7 @@ def test_a_clone_gets_its_runs_back_once(repository: Path, tmp_path: Path) -> No
         assert {k: _number(v) for k, v in found.data.params.items()} == {
             k: _number(v) for k, v in theirs[stage].data.params.items()
         }
-    for stage in ("train_dcgan819", EVALUATION):
+    for stage in ("train_dcgan819", EVALUATION, MATCHING):
         before, after = points(repository, theirs[stage]), points(clone, mine[stage])
         assert before.keys() == after.keys(), stage
         for key in before:
