@@ -117,6 +117,12 @@ class Augment(Section):
     keep_white: bool
 
 
+class Label(Section):
+    """Where the types of Pokémon come from; without a package no picture has one."""
+
+    npm: dict[str, NpmPackage]
+
+
 Normalization = Literal["batch", "instance", "layer", "none"]
 Head = Literal["convolution", "dense"]
 Dropout = Annotated[Number, Field(ge=0, lt=1)]
@@ -207,6 +213,7 @@ class Params(Section):
     pokemon819: PictureSet
     pokemon14000: PictureSet
     augment: Augment
+    label: Label
     dcgan819: Network
     dcgan14000: Network
     aegan: Aegan

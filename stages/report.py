@@ -48,6 +48,10 @@ MEASURES = {
 @click.option(
     "--pipeline", type=click.Path(path_type=Path), help="The graph of the stages, an SVG."
 )
+@click.option(
+    "--types", "contrasted", type=click.Path(path_type=Path),
+    help="Folder with what types look like, and what tells them apart.",
+)  # fmt: skip
 def report(
     page: Path,
     grids: Path,
@@ -56,6 +60,7 @@ def report(
     sheets: tuple[Path, ...],
     enlarged: Path | None,
     pipeline: Path | None,
+    contrasted: Path | None,
 ) -> None:
     """Render the self-contained PAGE from STORIES, one folder a network, and from REALS.
 
@@ -72,9 +77,11 @@ def report(
     from stages.pictures.augmentation import seen_by_discriminators
     from stages.pictures.charts import curves, palette, script
     from stages.pictures.copies import copies
+    from stages.pictures.features import read_features
     from stages.pictures.grids import evenly_spaced, grid
     from stages.pictures.latent_space import read_latent_space
-    from stages.pictures.stories import read_story, scores_by
+    from stages.pictures.stories import ENCODERS, read_story, scores_by
+    from stages.pictures.types import read_types
     from stages.tracking import tracked
 
     with tracked("report", params) as run:
@@ -105,6 +112,8 @@ def report(
         latent_spaces = [read_latent_space(story) for story in stories]
         parts = (*scores, matched, *latent_spaces)
         drawn = [charts, *(part["charts"] for part in parts)]
+        types = read_types(contrasted, encoders[0], SIDE)
+        features = read_features(stories, types, ENCODERS[encoders[0]], SIDE)
         environment = Environment(
             loader=PackageLoader("stages", "pictures"),
             autoescape=True,
@@ -131,6 +140,8 @@ def report(
             kinds=KINDS,
             pipeline=None if pipeline is None else drawing(pipeline),
             augmentation=seen_by_discriminators(trained),
+            features=features,
+            types=types,
             rows={
                 kind: list(dict.fromkeys(key for each in trained for key in each[kind]))
                 for kind in ("parameters", "settings", "facts")

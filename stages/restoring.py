@@ -128,9 +128,9 @@ def _story(execution: Execution) -> Story | None:
     for path in execution.outputs:
         kept = execution.intact(path.rpartition("/")[2]) if path.endswith(".json") else None
         figures |= json.loads(kept.read_text(encoding="utf-8")) if kept else {}
-    told = {key: value for key, value in figures.items() if isinstance(value, float)}
-    metrics = [_point(key, value, now, 0) for key, value in told.items()]
-    return Story({key: figures[key] for key in figures.keys() - told.keys()}, now, now, metrics)
+    floats = {key: value for key, value in figures.items() if isinstance(value, float)}
+    metrics = [_point(key, value, now, 0) for key, value in floats.items()]
+    return Story({key: figures[key] for key in figures.keys() - floats.keys()}, now, now, metrics)
 
 
 def _tell(

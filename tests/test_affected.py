@@ -29,7 +29,7 @@ PAGE = (ROOT / "docs/parameters.md").read_text(encoding="utf-8")
 ENCODER = "effnet_lite0"
 GANS = ("dcgan819", "dcgan14000", "aegan")
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
-OF_AN_ENCODER = {name for name in STAGES if name.startswith(("encode_", "evaluate_"))}
+OF_AN_ENCODER = {name for name in STAGES if name.startswith(("encode_", "evaluate_", "contrast"))}
 
 STAND_IN = """#!/bin/sh
 while read -r output; do
@@ -91,7 +91,7 @@ def others(value: Any) -> list[Any]:
             return [value[::-1], [*value, "inception"], [*value, "cutout"]]
         case _:
             words = ["bf16", "folder", "rmsprop", "mlp", "nearest", "dense", "none"]
-            return [f"{value[:-1]}5", *words, f"sha512-{'A' * 86}=="]
+            return [f"{value[:-1]}5", f"{value[:-1]}6", *words, f"sha512-{'A' * 86}=="]
 
 
 def change(folder: Path, name: str) -> None:
@@ -202,6 +202,7 @@ def test_it_needs_no_data_and_nothing_that_ran(tmp_path: Path) -> None:
         "train_dcgan819",
         *(f"evaluate_{gan}@{ENCODER}" for gan in GANS),
         "explore_dcgan819",
+        "probe_dcgan819",
         "report",
     ]
     assert tables(run("python", "-m", "stages.affected", cwd=fresh).stdout) == MARKS
@@ -270,6 +271,7 @@ def test_a_section_is_all_its_parameters(repository: Path, reproduce: Reproduce)
         "train_dcgan819",
         f"evaluate_dcgan819@{ENCODER}",
         "explore_dcgan819",
+        "probe_dcgan819",
         "report",
     ]
 

@@ -26,17 +26,22 @@ INDEXED = {f"index_{name}@{ENCODER}" for name in ("pokemon2457", "pokemon14000")
 MATCHED = {f"match_{gan}@{ENCODER}" for gan in GANS}
 EVALUATED = {f"evaluate_{gan}@{ENCODER}" for gan in GANS}
 EXPLORED = {f"explore_{gan}" for gan in GANS}
+PROBED = {f"probe_{gan}" for gan in GANS}
+CONTRASTED = f"contrast@{ENCODER}"
 STAGES = [
     "download",
     "prepare_pokemon819",
     "prepare_pokemon14000",
     "augment",
+    "label",
     *(f"train_{gan}" for gan in GANS),
     *sorted(ENCODED),
     *sorted(EVALUATED),
     *sorted(INDEXED),
     *sorted(MATCHED),
     *sorted(EXPLORED),
+    CONTRASTED,
+    *sorted(PROBED),
     "report",
 ]
 # They carry values and errors, or tell people and MLflow what happens; no result depends on them.
@@ -154,8 +159,16 @@ def test_everything_is_there(repository: Path, modules: object) -> None:
         with np.load(repository / f"reports/{gan}/latent_space.npz") as explored:
             assert explored["paths"].shape == (6, 8, 32, 32, 3)
             assert ("picture_errors" in explored) == (gan == "aegan")
+        with np.load(repository / f"reports/{gan}/filters.npz") as filters:
+            assert filters["trained"].shape == (4, 4, 4, 3)
+            assert (filters["trained"] != filters["untrained"]).any()
     back = json.loads((repository / "reports/aegan/reconstruction.json").read_text())
     assert back["pictures"] == back["trained_on"] == 40
+    labels = pd.read_csv(repository / "data/pokemon819_types.csv")
+    assert labels["first_type"].head(9).tolist() == ["Grass"] * 3 + ["Fire"] * 3 + ["Water"] * 3
+    assert labels["family"].head(9).tolist() == [1] * 3 + [4] * 3 + [7] * 3
+    contrasted = json.loads((repository / f"reports/types/{ENCODER}.json").read_text())
+    assert contrasted["pictures_without_type"] == 0
     grids = {path.name for path in (repository / "reports/grids").iterdir()}
     kinds = (".png", ".webp", "_progress.png")
     assert grids == {"true.png"} | {f"{gan}{kind}" for gan in GANS for kind in kinds}
@@ -260,7 +273,8 @@ def test_a_report_is_the_same_bytes_again(repository: Path, modules: object) -> 
 
 
 def downstream(*gans: str) -> set[str]:
-    kinds = ("train_{}", "evaluate_{}@" + ENCODER, "match_{}@" + ENCODER, "explore_{}")
+    alike = ("train_{}", "explore_{}", "probe_{}")
+    kinds = (*alike, "evaluate_{}@" + ENCODER, "match_{}@" + ENCODER)
     return {kind.format(gan) for kind in kinds for gan in gans} | {"report"}
 
 
@@ -310,8 +324,9 @@ def test_another_encoder_leaves_what_the_first_computed(repository: Path, module
     # A dry run ends where the first of the new files is missing; by then the old ones were passed.
     dry = run("dvc", "repro", "--dry", "--keep-going", cwd=repository, check=False)
     run("git", "checkout", "-q", ".", cwd=repository)
-    first = {stage.replace(ENCODER, "inception") for stage in ENCODED | INDEXED}
-    assert set(ran(dry.stdout)) == first
+    first = ENCODED | INDEXED | {CONTRASTED}
+    added = {stage.replace(ENCODER, "inception") for stage in first}
+    assert set(ran(dry.stdout)) == added
     passed = set(re.findall(r"Stage '([\w@]+)' didn't change", dry.stdout))
     assert passed == set(STAGES) - {"report"}
 
@@ -322,8 +337,12 @@ def test_another_encoder_leaves_what_the_first_computed(repository: Path, module
         ("stages/tracking.py", set()),
         ("stages/progress.py", set()),
         ("stages/pictures/charts.py", {"report"}),
-        ("stages/scoring/encoding.py", ENCODED | EVALUATED | INDEXED | MATCHED | {"report"}),
         ("stages/scoring/resemblance.py", INDEXED | MATCHED | {"report"}),
+        (
+            "stages/scoring/encoding.py",
+            ENCODED | EVALUATED | INDEXED | MATCHED | {CONTRASTED, "report"},
+        ),
+        ("stages/scoring/probing.py", PROBED | {CONTRASTED, "report"}),
         ("stages/scoring/distances.py", EVALUATED | {"report"}),
         ("stages/scoring/encoders/inception.py", set()),
         ("stages/gan/latent_space.py", EXPLORED | {"report"}),
@@ -399,6 +418,9 @@ def test_a_stage_out_of_order_is_named(tmp_path: Path) -> None:
         ("train", "aegan data/pokemon14000.npy b c", "data/pokemon14000.npy"),
         ("encode", f"{ENCODER} data/pokemon14000.npy b", "data/pokemon14000.npy"),
         ("evaluate", f"aegan {ENCODER} data/a.npz b c", "data/a.npz"),
+        ("label", "data/pokemon819.csv b", "data/pokemon819.csv"),
+        ("contrast", f"{ENCODER} data/pokemon819.npy b c", "data/pokemon819.npy"),
+        ("probe", "aegan data/pokemon819.npy b c d e", "data/pokemon819.npy"),
         ("report", "a.html b reports/aegan --reals data/pokemon819.npy", "reports/aegan/run.json"),
     ):
         result = run("python", "-m", f"stages.{module}", *arguments.split(), cwd=fresh, check=False)

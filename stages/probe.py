@@ -1,0 +1,100 @@
+"""Probe a trained discriminator: what does it see, and what else is that good for?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stages.errors import PipelineError
+from stages.outputs import save_json, whole
+from stages.params import read_params
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["dcgan819", "dcgan14000", "aegan"]))
+@click.argument("pictures", type=click.Path(path_type=Path))
+@click.argument("labels", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("scores", type=click.Path(path_type=Path))
+@click.argument("filters", type=click.Path(path_type=Path))
+def probe(
+    name: str, pictures: Path, labels: Path, model: Path, scores: Path, filters: Path
+) -> None:
+    """Probe the discriminator of the network NAME in the folder MODEL, which stays as it is.
+
+    SCORES (.json) gets how well the first types in LABELS of held-out PICTURES can be told from its
+    features, and from those that it had before its training; FILTERS (.npz) the filters of its
+    first layer as pictures, and as they were before.
+    """
+    params = read_params("seed")
+
+    import numpy as np
+
+    from stages.datasets import load_pictures
+    from stages.gan.construction import build
+    from stages.gan.device import be_exact, choose_device
+    from stages.gan.randomness import Streams
+    from stages.gan.weights import load_network, read_configuration
+    from stages.provenance import machine
+    from stages.scoring.discriminators import (
+        filter_pictures,
+        first_filters,
+        layer_features,
+        likeness,
+    )
+    from stages.scoring.probing import make_task, probe, read_labels, summary
+    from stages.tracking import tracked
+
+    data = load_pictures(pictures)
+    task = make_task(read_labels(labels, len(data)))
+    be_exact(params.seed)
+    device = choose_device()
+    trained = load_network(model, "discriminator").to(device)
+    description = read_configuration(model)["networks"]["discriminator"]
+    # The very weights that the training began with.
+    untrained = build(description, Streams(params.seed), "discriminator").eval().to(device)
+    check_resolution(pictures, data.shape[1], description["resolution"])
+    with tracked(f"probe_{name}", params) as run:
+        found = {"filters_likeness": round(likeness(*map(first_filters, (trained, untrained))), 4)}
+        if task.is_possible:
+            shown = data[task.rows]
+            after, before = (
+                probe(layer_features(network, shown), task, params.seed)[0]
+                for network in (trained, untrained)
+            )
+            gains = [
+                {score: value - earlier[score] for score, value in later.items()}
+                for later, earlier in zip(after, before, strict=True)
+            ]
+            for kind, folds in (("trained", after), ("untrained", before), ("gain", gains)):
+                found |= summary(kind, folds)
+        save_json(scores, {"network": name, **task.facts, **found})
+        with whole(filters) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                trained=filter_pictures(first_filters(trained)),
+                untrained=filter_pictures(first_filters(untrained)),
+            )
+        run.metrics(found)
+        run.facts({"network": name, **task.facts, **machine(device)})
+        said = (
+            f"{found['trained_accuracy']:.1%} of the types of held-out pictures told, "
+            f"{found['untrained_accuracy']:.1%} before its training"
+            if task.is_possible
+            else "too few pictures to tell types apart"
+        )
+        click.echo(f"{scores}: {len(task)} pictures; {said}", err=True)
+
+
+def check_resolution(pictures: Path, side: int, resolution: int) -> None:
+    """Raise a PipelineError unless PICTURES have the SIDE that the network was trained at."""
+    if side != resolution:
+        raise PipelineError(
+            f"{pictures} holds pictures of {side} pixels a side, but the network was trained on "
+            f"{resolution}; run `dvc repro`, which trains it anew."
+        )
+
+
+if __name__ == "__main__":
+    probe()
