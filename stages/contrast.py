@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 @click.argument("encoder", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("labels", type=click.Path(path_type=Path))
+@click.argument("scores", type=click.Path(path_type=Path))
 @click.argument("types", type=click.Path(path_type=Path))
-def contrast(encoder: str, pictures: Path, labels: Path, types: Path) -> None:
+def contrast(encoder: str, pictures: Path, labels: Path, scores: Path, types: Path) -> None:
     """How well can the first types in LABELS be told from held-out PICTURES, and by what?
 
-    By colour alone, by shape alone, by raw pixels, and by what ENCODER says of them. The folder
-    TYPES gets ENCODER.json, the scores, and ENCODER.npz: mean colour, picture and silhouette of
-    each type.
+    By colour alone, by shape alone, by raw pixels, and by what ENCODER says of them. SCORES (.json)
+    gets how well, TYPES (.npz) mean colour, picture and silhouette of each type.
     """
     params = read_params("seed")
 
@@ -39,14 +39,13 @@ def contrast(encoder: str, pictures: Path, labels: Path, types: Path) -> None:
     from stages.scoring.encoding import encode, load_encoder
     from stages.scoring.probing import (
         always_the_commonest,
+        linear_probe,
         make_task,
-        probe,
         read_labels,
         summary,
     )
     from stages.tracking import tracked
 
-    stage = f"contrast@{encoder}"
     data = load_pictures(pictures)
     known = read_labels(labels, len(data))
     task = make_task(known)
@@ -54,36 +53,36 @@ def contrast(encoder: str, pictures: Path, labels: Path, types: Path) -> None:
     device = choose_device()
     network = load_encoder(encoder, device)
     facts = {"encoder": encoder, "encoder_sha256": network.sha256, **task.facts}
-    with tracked(stage, params) as run:
-        scores: dict[str, float] = {}
+    with tracked("contrast", params) as run:
+        found: dict[str, float] = {}
         told = {}
         if task.is_possible:
             shown = data[task.rows]
-            with picture_bar(stage, len(task)) as bar:
+            with picture_bar("contrast", len(task)) as bar:
                 encoded = encode(network, shown, device, bar.update).features
             folds, facts["commonest"] = always_the_commonest(task, params.seed)
-            scores |= summary("commonest", folds)
+            found |= summary("commonest", folds)
             for kind, features in (
                 ("colour", colour_histograms(shown)),
                 ("shape", shapes(shown)),
                 ("pixels", raw_pixels(shown)),
                 ("encoder", encoded),
             ):
-                folds, told[kind] = probe(features, task, params.seed)
-                scores |= summary(kind, folds)
-        save_json(types / f"{encoder}.json", {**facts, **scores})
+                folds, told[kind] = linear_probe(features, task, params.seed)
+                found |= summary(kind, folds)
+        save_json(scores, {**facts, **found})
         right = {kind: guesses == task.types for kind, guesses in told.items()}
-        with whole(types / f"{encoder}.npz") as temporary, temporary.open("wb") as file:
+        with whole(types) as temporary, temporary.open("wb") as file:
             np.savez(file, **portraits(data, known, task.rows, right))
-        run.metrics(scores)
+        run.metrics(found)
         run.facts({**facts, **machine(device)})
         said = (
-            f"colour alone tells {scores['colour_accuracy']:.1%} of the types, "
-            f"shape alone {scores['shape_accuracy']:.1%}"
-            if scores
+            f"colour alone tells {found['colour_accuracy']:.1%} of the types, "
+            f"shape alone {found['shape_accuracy']:.1%}"
+            if found
             else "too few pictures to tell types apart"
         )
-        click.echo(f"{types / encoder}.json: {len(task)} pictures; {said}", err=True)
+        click.echo(f"{scores}: {len(task)} pictures; {said}", err=True)
 
 
 def portraits(

@@ -70,14 +70,25 @@ def upcoming(stage: str, params: Mapping[str, Any]) -> Execution:
     """Of STAGE, which is about to be executed with PARAMS; no inputs if dvc.yaml has no such."""
     name, _, item = stage.partition("@")
     declared = _load("dvc.yaml").get(name, {})
-    text = json.dumps(declared.get("do", declared)).replace("${item}", item)
+    paths = declared.get("do", declared).get("deps", ())
     data = _outputs(_load("dvc.lock"))
     inputs = {
         path: _md5(Path(path)) if _is_code(path) else data[path]
-        for path in json.loads(text).get("deps", ())
+        for path in _filled_in([path.replace("${item}", item) for path in paths])
         if _is_code(path) or path in data
     }
     return Execution(stage, params, inputs, {})
+
+
+def _filled_in(paths: list[str]) -> list[str]:
+    """PATHS with the values of params.yaml in place of their ${…}."""
+    if not any("${" in path for path in paths):
+        return paths
+    from omegaconf import OmegaConf
+
+    params = YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))
+    told: list[str] = list(OmegaConf.create({**params, "paths": paths}).paths)
+    return told
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.errors import PipelineError
 from stages.outputs import save_json, whole
 from stages.params import read_params
 
@@ -67,6 +66,7 @@ def explore(
     from stages.gan.weights import load_generator, load_network
     from stages.pictures.grids import evenly_spaced, grid
     from stages.provenance import machine
+    from stages.resolutions import check_resolution
     from stages.tracking import tracked
 
     be_exact(params.seed)
@@ -74,27 +74,31 @@ def explore(
     generator, configuration = load_generator(model)
     generator.to(device)
     streams, latent_dim = Streams(params.seed), configuration["latent_dim"]
+    back = bool(reals and trained_on and errors)
+    if reals and trained_on:
+        encoder = load_network(model, "encoder").to(device)
+        true_pictures = evenly_spaced(load_pictures(reals), MOST)
+        check_resolution(reals, true_pictures.shape[1], configuration["resolution"])
+        seen = familiar(true_pictures, load_pictures(trained_on))
     with tracked(f"explore_{name}", params) as run:
-        found, figures = around(generator, latent_dim, streams), {}
-        if reals and trained_on and errors:
-            encoder = load_network(model, "encoder").to(device)
-            true_pictures = evenly_spaced(load_pictures(reals), MOST)
-            check_resolution(reals, true_pictures, configuration["resolution"])
-            seen = familiar(true_pictures, load_pictures(trained_on))
+        found = around(generator, latent_dim, streams)
+        facts: dict[str, int] = {}
+        figures: dict[str, float] = {}
+        if back:
             z = latents(len(true_pictures), latent_dim, streams["cycle latents"])
-            again, measured = rebuilt(generator, encoder, true_pictures, z)
+            again, figures = rebuilt(generator, encoder, true_pictures, z)
             found |= again
-            figures = {"pictures": len(true_pictures), **seen, **measured}
+            facts = {"pictures": len(true_pictures), **seen}
         with whole(latent_space) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **found)  # type: ignore[arg-type]
         if errors:
-            save_json(errors, figures)
+            save_json(errors, {**facts, **figures})
         for kind in ("paths", "neighbourhoods", "between"):
             if kind in found:
                 rows = found[kind].reshape(-1, *found[kind].shape[-3:])
                 run.picture(kind, grid(rows, STEPS))
         run.metrics(figures)
-        run.facts({"network": name, **machine(device)})
+        run.facts({"network": name, **facts, **machine(device)})
         click.echo(told(latent_space, figures), err=True)
 
 
@@ -216,15 +220,6 @@ def familiar(pictures: np.ndarray, trained_on: np.ndarray) -> dict[str, int]:
 def fingerprint(picture: np.ndarray) -> bytes:
     """The same for the same pixels of PICTURE (R, R, 3)."""
     return sha256(picture.tobytes()).digest()
-
-
-def check_resolution(file: Path, pictures: np.ndarray, resolution: int) -> None:
-    """Raise a PipelineError unless PICTURES of FILE have RESOLUTION pixels a side."""
-    if pictures.shape[1] != resolution:
-        raise PipelineError(
-            f"{file} holds pictures of {pictures.shape[1]} pixels a side, but the network was "
-            f"trained on {resolution}; run `dvc repro`, which makes both of one size."
-        )
 
 
 def told(latent_space: Path, figures: dict[str, Any]) -> str:

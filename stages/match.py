@@ -26,12 +26,21 @@ CLOSE = 0.05
 @click.argument("index", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("copies", type=click.Path(path_type=Path))
-def match(name: str, encoder: str, pictures: Path, index: Path, model: Path, copies: Path) -> None:
+@click.argument("figures", type=click.Path(path_type=Path))
+def match(
+    name: str,
+    encoder: str,
+    pictures: Path,
+    index: Path,
+    model: Path,
+    copies: Path,
+    figures: Path,
+) -> None:
     """Has the network NAME, in the folder MODEL, learnt its training PICTURES by heart?
 
     Each of some generated pictures is matched with the training picture that is nearest to it, of
-    all in INDEX. The folder COPIES gets ENCODER.npz, the distances and some pictures beside their
-    neighbours, and ENCODER.json: the share of copies, and medians.
+    all in INDEX by ENCODER. COPIES (.npz) gets the distances and some pictures beside their
+    neighbours, FIGURES (.json) the share of copies, and medians.
     """
     params = read_params("seed", "evaluate.pictures")
 
@@ -44,17 +53,19 @@ def match(name: str, encoder: str, pictures: Path, index: Path, model: Path, cop
     from stages.gan.weights import load_generator
     from stages.progress import picture_bar
     from stages.provenance import machine
+    from stages.resolutions import check_resolution
     from stages.scoring.encoding import encode, load_encoder
     from stages.scoring.resemblance import load_index, nearest
     from stages.tracking import tracked
 
-    stage = f"match_{name}@{encoder}"
+    stage = f"match_{name}"
     training = load_pictures(pictures)
     be_exact(params.seed)
     device = choose_device()
     network = load_encoder(encoder, device)
     known = load_index(index, network, len(training))
     generator, configuration = load_generator(model)
+    check_resolution(pictures, training.shape[1], configuration["resolution"])
     count = params.evaluate.pictures
     with tracked(stage, params) as run:
         z = latents(count, configuration["latent_dim"], Streams(params.seed)["matched latents"])
@@ -64,9 +75,9 @@ def match(name: str, encoder: str, pictures: Path, index: Path, model: Path, cop
         neighbours = min(NEIGHBOURS, len(training))
         distances, rows = nearest(features, known.features, neighbours)
         chosen = shown(distances[:, 0])
-        figures = summary(distances[:, 0], known.to_own, known.to_others)
+        found = summary(distances[:, 0], known.to_own, known.to_others)
         facts = {"encoder": encoder, "encoder_sha256": network.sha256, "pictures": count}
-        with whole(copies / f"{encoder}.npz") as temporary, temporary.open("wb") as file:
+        with whole(copies) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 distances=distances[:, 0],
@@ -76,15 +87,11 @@ def match(name: str, encoder: str, pictures: Path, index: Path, model: Path, cop
                 neighbours=training[rows[chosen]],
                 neighbour_distances=distances[chosen],
             )
-        save_json(copies / f"{encoder}.json", {**facts, **figures})
-        run.metrics(figures)
+        save_json(figures, {**facts, **found})
+        run.metrics(found)
         run.facts({"network": name, **facts, **machine(device)})
-        told = f"{figures['copies']:.1%}" if "copies" in figures else "nobody can say how many"
-        click.echo(
-            f"{copies / encoder}.json: {told} of {count} generated pictures lie nearer to one of "
-            f"{len(training)} than all but {CLOSE:.0%} of those to another species",
-            err=True,
-        )
+        told = f"{found['copies']:.1%} copies" if "copies" in found else "copies cannot be told"
+        click.echo(f"{figures}: {told} among {count} pictures by {name}", err=True)
 
 
 def shown(distances: np.ndarray) -> np.ndarray:

@@ -120,7 +120,7 @@ class Augment(Section):
 class Label(Section):
     """Where the types of Pokémon come from; without a package no picture has one."""
 
-    npm: dict[str, NpmPackage]
+    npm: dict[str, NpmPackage] | None
 
 
 Normalization = Literal["batch", "instance", "layer", "none"]

@@ -35,20 +35,12 @@ def pipeline() -> None:
     \b
     python -m stages.pipeline > docs/pipeline.svg
     """  # noqa: D301
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     from stages.pictures.charts import palette
+    from stages.pictures.templates import template
 
     graph = ask_dvc()
     trained = [name for name in graph if name.startswith("train_")]
-    environment = Environment(
-        loader=PackageLoader("stages", "pictures"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    svg = environment.get_template("pipeline.svg.j2").render(
+    svg = template("pipeline.svg.j2").render(
         **drawn(graph)._asdict(),
         box=(WIDTH, HEIGHT),
         colours=palette(name.removeprefix("train_") for name in trained),

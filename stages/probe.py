@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from stages.errors import PipelineError
 from stages.outputs import save_json, whole
 from stages.params import read_params
 
@@ -37,13 +36,15 @@ def probe(
     from stages.gan.randomness import Streams
     from stages.gan.weights import load_network, read_configuration
     from stages.provenance import machine
+    from stages.resolutions import check_resolution
     from stages.scoring.discriminators import (
+        calibrate,
         filter_pictures,
         first_filters,
         layer_features,
         likeness,
     )
-    from stages.scoring.probing import make_task, probe, read_labels, summary
+    from stages.scoring.probing import linear_probe, make_task, read_labels, summary
     from stages.tracking import tracked
 
     data = load_pictures(pictures)
@@ -53,14 +54,15 @@ def probe(
     trained = load_network(model, "discriminator").to(device)
     description = read_configuration(model)["networks"]["discriminator"]
     # The very weights that the training began with.
-    untrained = build(description, Streams(params.seed), "discriminator").eval().to(device)
+    untrained = build(description, Streams(params.seed), "discriminator").to(device)
     check_resolution(pictures, data.shape[1], description["resolution"])
     with tracked(f"probe_{name}", params) as run:
+        calibrate(untrained, data)
         found = {"filters_likeness": round(likeness(*map(first_filters, (trained, untrained))), 4)}
         if task.is_possible:
             shown = data[task.rows]
             after, before = (
-                probe(layer_features(network, shown), task, params.seed)[0]
+                linear_probe(layer_features(network, shown), task, params.seed)[0]
                 for network in (trained, untrained)
             )
             gains = [
@@ -69,7 +71,8 @@ def probe(
             ]
             for kind, folds in (("trained", after), ("untrained", before), ("gain", gains)):
                 found |= summary(kind, folds)
-        save_json(scores, {"network": name, **task.facts, **found})
+        facts = {"network": name, "filters": len(first_filters(trained)), **task.facts}
+        save_json(scores, {**facts, **found})
         with whole(filters) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
@@ -77,7 +80,7 @@ def probe(
                 untrained=filter_pictures(first_filters(untrained)),
             )
         run.metrics(found)
-        run.facts({"network": name, **task.facts, **machine(device)})
+        run.facts({**facts, **machine(device)})
         said = (
             f"{found['trained_accuracy']:.1%} of the types of held-out pictures told, "
             f"{found['untrained_accuracy']:.1%} before its training"
@@ -85,15 +88,6 @@ def probe(
             else "too few pictures to tell types apart"
         )
         click.echo(f"{scores}: {len(task)} pictures; {said}", err=True)
-
-
-def check_resolution(pictures: Path, side: int, resolution: int) -> None:
-    """Raise a PipelineError unless PICTURES have the SIDE that the network was trained at."""
-    if side != resolution:
-        raise PipelineError(
-            f"{pictures} holds pictures of {side} pixels a side, but the network was trained on "
-            f"{resolution}; run `dvc repro`, which trains it anew."
-        )
 
 
 if __name__ == "__main__":

@@ -39,7 +39,6 @@ from stages.params import ENCODERS
     help="Parts of the classifier score.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def score(
     reals: Path,
     fakes: Path,
@@ -48,16 +47,15 @@ def score(
     floor: bool,
     splits: int,
     seed: int,
-    as_json: bool,
 ) -> None:
     """Score the pictures below FOLDER_B against the true ones below FOLDER_A.
 
     Equal numbers on both sides, drawn at random with the seed. Any sizes; transparency is laid on
-    white. The result goes to standard output, what happens to standard error.
+    white. Standard output gets the scores as JSON, standard error the same as a table.
 
     \b
     python -m stages.score photographs samples
-    python -m stages.score real fake --encoder inception --json > scores.json
+    python -m stages.score real fake --encoder inception > scores.json
     """  # noqa: D301
     import numpy as np
 
@@ -102,7 +100,8 @@ def score(
         "encoders": {network.name: network.sha256 for network in networks},
         **scores,
     }
-    click.echo(json.dumps(result, indent=2) if as_json else table(scores, count))
+    click.echo(table(scores, count), err=True)
+    click.echo(json.dumps(result, indent=2))
 
 
 def how_many(true: int, generated: int, wanted: int | None, splits: int, floor: bool) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Stage, assert_one_sentence
 
-ENCODER = "effnet_lite0"
+ARGUMENTS = ("effnet_lite0", "pictures.npy", "labels.csv", "types.json", "types.npz")
 TYPES = ("Fire", "Water")
 COLOURS = {"Fire": (220, 60, 30), "Water": (40, 90, 220), "": (0, 0, 0)}
 LINES, EACH = 12, 2  # evolution lines a type, pictures a line
@@ -40,9 +40,9 @@ def write(differ_by: str, types: tuple[str, ...] = TYPES, lines: int = LINES) ->
 
 
 def contrasted(stage: Stage) -> dict[str, float]:
-    made = stage("contrast", ENCODER, "pictures.npy", "labels.csv", "types")
+    made = stage("contrast", *ARGUMENTS)
     assert made.exit_code == 0, made.output
-    told: dict[str, float] = json.loads(Path(f"types/{ENCODER}.json").read_text())
+    told: dict[str, float] = json.loads(Path("types.json").read_text())
     return told
 
 
@@ -58,7 +58,7 @@ def test_what_types_differ_by_tells_them_apart(stage: Stage, differ_by: str, oth
     assert 0.2 < told[f"{other}_water_auc"] < 0.8
     assert told["pixels_accuracy"] > 0.9
     assert told["encoder_accuracy"] > 0.9
-    with np.load(f"types/{ENCODER}.npz") as found:
+    with np.load("types.npz") as found:
         assert found["names"].tolist() == list(TYPES)
         assert found["counts"].tolist() == [LINES * EACH] * 2
         assert found[f"told_by_{differ_by}"].tolist() == [1, 1]
@@ -76,7 +76,7 @@ def test_the_same_bytes_again(stage: Stage) -> None:
 
     def made() -> list[bytes]:
         contrasted(stage)
-        return [Path(f"types/{ENCODER}.{kind}").read_bytes() for kind in ("json", "npz")]
+        return [Path(name).read_bytes() for name in ARGUMENTS[-2:]]
 
     assert made() == made()
 
@@ -92,7 +92,7 @@ def test_too_few_to_tell_apart_are_no_fault(
     write("colour", types, lines)
     told = contrasted(stage)
     assert not [key for key in told if "accuracy" in key]
-    with np.load(f"types/{ENCODER}.npz") as found:
+    with np.load("types.npz") as found:
         assert found["counts"].tolist() == counts
         assert found["means"].shape == (len(counts), 32, 32, 3)
 
@@ -100,6 +100,6 @@ def test_too_few_to_tell_apart_are_no_fault(
 def test_labels_of_other_pictures_are_named(stage: Stage) -> None:
     write("colour")
     np.save("pictures.npy", np.load("pictures.npy")[:-1])
-    result = stage("contrast", ENCODER, "pictures.npy", "labels.csv", "types")
+    result = stage("contrast", *ARGUMENTS)
     assert_one_sentence(result, "labels.csv is not of the same 48 pictures")
-    assert not Path("types").exists()
+    assert not Path("types.json").exists()

@@ -104,7 +104,7 @@ def test_without_numbers_or_without_a_package_nothing_is_fetched(
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     (workspace / "set.csv").write_text(f"{HEADER}0,own.png,{25 if numbered else ''},,picture\n")
     if numbered:
-        set_params(workspace, {"label.npm": {}})
+        set_params(workspace, {"label.npm": None})
     made = stage("label", "set.csv", "labels.csv")
     assert made.exit_code == 0, made.output
     assert pd.read_csv("labels.csv")["first_type"].isna().all()

@@ -19,7 +19,8 @@ from tests.test_drawing import save_model
 
 LITE = "effnet_lite0"
 INDEX = ("index", LITE, "true.npy", "true.csv", "index.npz")
-MATCH = ("match", "dcgan819", LITE, "true.npy", "index.npz", "model", "copies")
+MATCH = ("match", "dcgan819", LITE, "true.npy", "index.npz", "model")
+OUTPUTS = ("copies.npz", "copies.json")
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def save_data(pictures: np.ndarray, species: list[str]) -> None:
 
 
 def matched(stage: Stage) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    for command in (INDEX, MATCH):
+    for command in (INDEX, (*MATCH, *OUTPUTS)):
         result = stage(*command)
         assert result.exit_code == 0, result.output
-    with np.load(f"copies/{LITE}.npz") as arrays:
-        return json.loads(Path(f"copies/{LITE}.json").read_text()), dict(arrays)
+    with np.load("copies.npz") as arrays:
+        return json.loads(Path("copies.json").read_text()), dict(arrays)
 
 
 def test_a_network_that_copies(stage: Stage, model: np.ndarray, drawings: np.ndarray) -> None:
@@ -76,7 +77,7 @@ def test_a_network_that_invents(stage: Stage, model: np.ndarray, drawings: np.nd
 
 def test_the_same_bytes_again(stage: Stage, model: np.ndarray, drawings: np.ndarray) -> None:
     save_data(drawings[:12], list("aabbccddeeff"))
-    files = [Path("index.npz"), Path(f"copies/{LITE}.npz"), Path(f"copies/{LITE}.json")]
+    files = [Path(name) for name in ("index.npz", *OUTPUTS)]
     matched(stage)
     first = [file.read_bytes() for file in files]
     matched(stage)
@@ -109,9 +110,13 @@ def test_the_closest_and_others_are_shown() -> None:
 
 def test_faults_are_one_sentence(stage: Stage, model: np.ndarray, drawings: np.ndarray) -> None:
     save_data(drawings[:12], list("aabbccddeeff"))
-    assert_one_sentence(stage(*MATCH), "index.npz is missing", "dvc repro")
+    assert_one_sentence(stage(*MATCH, *OUTPUTS), "index.npz is missing", "dvc repro")
     assert_one_sentence(stage("index", LITE, "no.npy", "true.csv", "i.npz"), "no.npy is missing")
     np.save("true.npy", drawings[:13])
     assert_one_sentence(stage(*INDEX), "true.csv has 12 rows for 13 pictures")
-    assert not Path("copies").exists()
+    np.save("large.npy", drawings[:12].repeat(2, axis=1).repeat(2, axis=2))
+    assert stage("index", LITE, "large.npy", "true.csv", "large.npz").exit_code == 0
+    large = stage("match", "aegan", LITE, "large.npy", "large.npz", "model", *OUTPUTS)
+    assert_one_sentence(large, "large.npy holds pictures of 64 pixels", "trained on 32")
+    assert not Path("copies.json").exists()
     assert not Path("index.npz").exists()

@@ -15,13 +15,13 @@ from click.testing import Result
 from PIL import Image
 
 from stages.pictures.animation import at_most
+from stages.pictures.charts import POINTS
 from stages.pictures.grids import grid, to_image
-from stages.pictures.latent_space import POINTS
-from stages.report import landmarks
+from stages.pictures.time_lapses import landmarks
 from stages.scoring.names import full_name
 from tests.browser import NAMES, PROGRAM, Browser, browser
 from tests.conftest import Stage, assert_one_sentence, set_params
-from tests.pictures.stories import LITE, save_copies
+from tests.pictures.stories import LITE, save_copies, save_probe, save_types
 from tests.pictures.test_latent_space import save_latent_space
 
 SVG = '<svg class="pipeline" width="50" height="20"><text>download</text></svg>'
@@ -63,6 +63,8 @@ def story(workspace: Path, drawings: np.ndarray) -> Path:
     told = [{"epoch": epoch, "step": 4 * epoch, **curve} for epoch in (60, 120)]
     pd.DataFrame(told).to_csv(folder / f"scores/{LITE}.csv", index=False)
     save_copies(folder, drawings)
+    save_probe(folder)
+    save_types(folder.parent / "types.json")
     (workspace / "pipeline.svg").write_text(SVG)
     np.save(workspace / "reals.npy", drawings)
     np.save(workspace / "enlarged.npy", np.concatenate([drawings] * 3))
@@ -77,7 +79,7 @@ def render(stage: Stage, story: Path) -> Callable[..., Result]:
     def call(*names: str) -> Result:
         told = [f"reports/{name}" for name in names or ("aegan",)]
         data = ("--reals", "reals.npy", "--sheet", "sheet.png", "--enlarged", "enlarged.npy")
-        data += ("--pipeline", "pipeline.svg")
+        data += ("--types", "reports/types.json", "--pipeline", "pipeline.svg")
         return stage("report", "r/index.html", "r/grids", *told, *data)
 
     return call
@@ -235,15 +237,16 @@ def test_scores_that_are_not_there_leave_a_gap(
 def test_latent_spaces_are_shown_and_lacking_ones_named(
     render: Callable[..., Result], story: Path
 ) -> None:
+    shutil.copytree(story, story.with_name("dcgan819"))
     save_latent_space(story)
     made = render("dcgan819", "aegan")
     assert made.exit_code == 0, made.output
-    shown = without_scripts().partition('id="latent"')[2].partition('id="data"')[0]
+    shown = without_scripts().partition('id="latent"')[2].partition('id="features"')[0]
     assert "Not explored yet: reports/dcgan819/latent_space.npz is missing" in shown
     for words in (
         "aegan: from pictures to latents and back",
         "trained on 12 of the 48 pictures",
-        "Their mirror images were not among",
+        "none of their mirror images was among",
         "<strong>6 of 48</strong> come back nearer",
         "do not undo each other yet",
         "changed by 0.080 on average",
@@ -275,10 +278,10 @@ def test_a_graph_that_is_missing_is_named(render: Callable[..., Result]) -> None
 def test_a_network_that_is_not_matched_leaves_a_gap(
     render: Callable[..., Result], story: Path
 ) -> None:
-    (story / f"copies/{LITE}.npz").unlink()
+    (story / "copies.npz").unlink()
     made = render()
     assert made.exit_code == 0, made.output
-    assert f"Not matched yet: reports/aegan/copies/{LITE}.npz is missing" in page()
+    assert "Not matched yet: reports/aegan/copies.npz is missing" in page()
 
 
 def test_scores_that_lack_one_are_named(render: Callable[..., Result], story: Path) -> None:
@@ -344,8 +347,11 @@ def test_what_the_discriminator_sees_is_shown(
     augmented(story, drawings, ["cutout", "translation"], **examples)
     made = render("dcgan819", "aegan", "dcgan14000")
     assert made.exit_code == 0, made.output
-    off = "dcgan819, dcgan14000: each D sees the pictures as they are: augmentation is off ("
-    assert page().count("D sees the pictures as they are") == page().count(off) == 1
+    off = (
+        "The discriminators of dcgan819, dcgan14000 see pictures as they are; augmentation is off ("
+    )
+    assert page().count(off) == 1
+    assert "D(x) and D(G(z)) are of the changed pictures: aegan." in page()
     assert "<code>dcgan819.augmentation</code>, <code>dcgan14000.augmentation</code>)" in page()
     assert "moved by up to an eighth of its side; covered by a white square" in page()
     assert "brighter or darker" not in page()
@@ -360,8 +366,9 @@ def test_what_the_discriminator_sees_is_shown(
 
 def test_without_augmentation_there_is_a_sentence(render: Callable[..., Result]) -> None:
     assert render().exit_code == 0
-    sentence = "aegan: D sees the pictures as they are: augmentation is off (<code>"
+    sentence = "The discriminator of aegan sees pictures as they are; augmentation is off (<code>"
     assert f"{sentence}aegan.augmentation</code>)." in page()
+    assert "of the changed pictures" not in page()
     assert "A row of true pictures" not in page()
 
 

@@ -23,8 +23,8 @@ from stages.tracking import tracked
 from tests.conftest import commit, make_repository, run, start_process
 
 STAGES = ["download", "prepare_pokemon819", "augment", "train_dcgan819"]
-STAGES += ["encode_pokemon819@effnet_lite0", "index_pokemon2457@effnet_lite0"]
-EVALUATION, MATCHING = "evaluate_dcgan819@effnet_lite0", "match_dcgan819@effnet_lite0"
+STAGES += ["encode_pokemon819@effnet_lite0", "index_pokemon2457"]
+EVALUATION, MATCHING = "evaluate_dcgan819@effnet_lite0", "match_dcgan819"
 STAGES += [EVALUATION, MATCHING]
 
 

@@ -26,14 +26,7 @@ def folders(workspace: Path, drawings: np.ndarray) -> Path:
 
 
 def test_json_alone_on_standard_output(folders: Path) -> None:
-    command = (
-        "python",
-        "-m",
-        "stages.score",
-        str(folders / "true"),
-        str(folders / "noise"),
-        "--json",
-    )
+    command = ("python", "-m", "stages.score", str(folders / "true"), str(folders / "noise"))
     first, second = (run(*command, cwd=ROOT) for _ in range(2))
     scores = json.loads(first.stdout)
     assert first.stdout == second.stdout
@@ -47,14 +40,14 @@ def test_json_alone_on_standard_output(folders: Path) -> None:
 def test_a_table_for_people(stage: Stage, folders: Path) -> None:
     result = stage("score", "true", "same", "--pictures", "10")
     assert result.exit_code == 0, result.output
-    assert "10 pictures a side" in result.output
+    assert "10 pictures a side" in result.stderr
     for name in ("fd_effnet_lite0", "precision_effnet_lite0", "near_duplicates_effnet_lite0"):
-        (line,) = [line for line in result.stdout.splitlines() if line.startswith(f"{name} ")]
+        (line,) = [line for line in result.stderr.splitlines() if line.startswith(f"{name} ")]
         assert len(line.split()) == 3
 
 
 def test_without_a_floor_all_pictures_count(stage: Stage, folders: Path) -> None:
-    result = stage("score", "true", "same", "--no-floor", "--json")
+    result = stage("score", "true", "same", "--no-floor")
     scores = json.loads(result.stdout)
     assert scores["pictures"] == 24
     assert not [key for key in scores if key.endswith("_reals")]

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from stages.outputs import whole
 from stages.pictures.grids import to_image
 
+SIDE = 64  # pixels of a picture on the page; the files beside it have them all
 LETTERS, LINE = 11, 16  # pixels: height of a caption's letters and of its line
 # Of lossy WebP: below, the chequer of transposed convolutions begins to smear.
 QUALITY = 85
@@ -36,7 +37,7 @@ def captioned(pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
     return np.concatenate([pictures, np.stack(lines)], axis=1)
 
 
-def at_most(pictures: np.ndarray, side: int) -> np.ndarray:
+def at_most(pictures: np.ndarray, side: int = SIDE) -> np.ndarray:
     """PICTURES (N, R, R, 3) uint8, averaged down to SIDE pixels if R is a multiple of that."""
     count, size = pictures.shape[:2]
     factor, rest = divmod(size, side)

@@ -11,7 +11,6 @@ from stages.errors import PipelineError
 from stages.pictures.animation import at_most, data_uri
 from stages.pictures.grids import grid
 
-SIDE = 64  # pixels of a picture on the page
 CHANGES = {
     "translation": "moved by up to an eighth of its side",
     "cutout": "covered by a white square of a fifth of its side, part of which may lie outside",
@@ -47,7 +46,7 @@ def seen_by_discriminators(networks: Sequence[dict[str, Any]]) -> dict[str, Any]
                 "changes": [change for kind, change in CHANGES.items() if kind in kinds],
                 "beyond": "color" in kinds,  # values leave the range that a picture can hold
                 "rows": ["true", *["seen"] * len(seen)],
-                "picture": data_uri(grid(at_most(rows, SIDE), len(true)), lossless=False),
+                "picture": data_uri(grid(at_most(rows), len(true)), lossless=False),
             }
         )
     return told

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
 
@@ -14,6 +15,10 @@ INK = "currentColor"
 # Okabe & Ito's palette: told apart by colour-blind eyes too, on white and on black.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]
 HEIGHT = 200  # pixels
+# Told apart without colour, too: the first is solid.
+DASHES = [[1, 0], [7, 4], [2, 3], [9, 3, 2, 3]]
+POINTS = 51
+SHARES = np.linspace(0, 1, POINTS).round(3)
 # More points than these would hide their line.
 FEW = 40
 
@@ -94,6 +99,43 @@ def chart(
             ),
         )
     return finished(alt.layer(*layers), f"{title} over epochs")
+
+
+def shares(
+    curves: dict[str, np.ndarray], axis: str, colour: str, mark: float | None = None
+) -> dict[str, Any]:
+    """The share (up) of each of CURVES, name → values (N,), that is no greater than x (AXIS).
+
+    The first is in COLOUR, the others are in ink with DASHES; infinite values are not drawn. MARK
+    is a value that a line stands at.
+    """
+    rows = pd.concat(
+        pd.DataFrame({"of": name, "share": SHARES, "value": np.quantile(finite, SHARES).round(4)})
+        for name, values in curves.items()
+        if len(finite := values[np.isfinite(values)])
+    )
+    names = list(curves)
+    inks = [colour, *[INK] * (len(names) - 1)]
+    line = alt.Chart(rows).encode(
+        x=alt.X("value:Q", title=axis, scale=alt.Scale(zero=False)),
+        y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
+        color=alt.Color("of:N", scale=alt.Scale(domain=names, range=inks), legend=None),
+        strokeDash=alt.StrokeDash(
+            "of:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=None
+        ),
+    )
+    halos = line.mark_point(filled=True, size=250, opacity=0).encode(
+        tooltip=[
+            alt.Tooltip("of:N", title="what"),
+            alt.Tooltip("share:Q", format=".0%"),
+            alt.Tooltip("value:Q", title=axis, format=".3~g"),
+        ]
+    )
+    layers = [line.mark_line(strokeWidth=1.8), halos]
+    if mark is not None:
+        rule = alt.Chart(pd.DataFrame({"value": [mark]})).mark_rule(strokeDash=DASHES[1], color=INK)
+        layers.insert(0, rule.encode(x="value:Q"))
+    return finished(alt.layer(*layers), f"Shares of {', '.join(names)} by {axis}")
 
 
 def finished(drawn: alt.TopLevelMixin, description: str) -> dict[str, Any]:

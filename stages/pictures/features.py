@@ -13,6 +13,7 @@ import numpy as np
 from stages.errors import PipelineError
 from stages.pictures.animation import at_most, data_uri
 from stages.pictures.grids import grid
+from stages.pictures.stories import ENCODERS
 from stages.pictures.types import scores_of
 
 COLUMNS = 8
@@ -24,14 +25,11 @@ TITLES = {
 }
 
 
-def read_features(
-    stories: Sequence[Path], types: Mapping[str, Any], encoder: str, side: int
-) -> dict[str, Any]:
+def read_features(stories: Sequence[Path], types: Mapping[str, Any]) -> dict[str, Any]:
     """What the probes of discriminators left in STORIES, beside what TYPES tells of other features.
 
     "networks": filters and scores of each; "rows": of a table, a row a kind of features; "best":
-    the row with the highest accuracy; "missing": files that are not there. ENCODER is the title of
-    the one in TYPES; pictures of filters are SIDE pixels a side at most.
+    the row with the highest accuracy; "missing": files that are not there.
 
     Raises:
         PipelineError: a file is broken.
@@ -39,9 +37,10 @@ def read_features(
     told: dict[str, Any] = {"networks": [], "missing": []}
     for folder in stories:
         try:
-            told["networks"].append(read_probe(folder, side))
+            told["networks"].append(read_probe(folder))
         except FileNotFoundError as fault:
             told["missing"].append(fault.filename)
+    encoder = ENCODERS.get(types["facts"].get("encoder"), "the encoder")
     titles = {"commonest": "no picture at all", **TITLES, "encoder": encoder}
     rows = [
         {"title": titles[kind], "kind": kind, **types["scores"][kind]}
@@ -52,7 +51,7 @@ def read_features(
     return told | {"rows": rows, "best": best}
 
 
-def read_probe(folder: Path, side: int) -> dict[str, Any]:
+def read_probe(folder: Path) -> dict[str, Any]:
     """What the probe of a network left in FOLDER.
 
     Raises:
@@ -66,9 +65,10 @@ def read_probe(folder: Path, side: int) -> dict[str, Any]:
         return {
             "name": folder.name,
             "likeness": float(facts["filters_likeness"]),
-            "count": len(filters["trained"]),
+            "count": facts["filters"],
+            "shown": len(filters["trained"]),
             "side": filters["trained"].shape[1],
-            "filters": {kind: sheet(each, side) for kind, each in filters.items()},
+            "filters": {kind: sheet(each) for kind, each in filters.items()},
             "scores": {kind: scores_of(kind, facts) for kind in (*filters, "gain")},
             "facts": facts,
         }
@@ -80,11 +80,11 @@ def read_probe(folder: Path, side: int) -> dict[str, Any]:
         ) from fault
 
 
-def sheet(filters: np.ndarray, side: int) -> str:
-    """FILTERS (F, K, K, 3) side by side, small ones enlarged, at most SIDE pixels a side each."""
+def sheet(filters: np.ndarray) -> str:
+    """FILTERS (F, K, K, 3) side by side, small ones enlarged."""
     factor = max(1, ENLARGED // filters.shape[1])
     enlarged = filters.repeat(factor, axis=1).repeat(factor, axis=2)
-    return data_uri(grid(at_most(enlarged, side), COLUMNS))
+    return data_uri(grid(at_most(enlarged), COLUMNS))
 
 
 def before_and_after(networks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

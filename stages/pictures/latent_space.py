@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import altair as alt
 import numpy as np
-import pandas as pd
 
 from stages.errors import PipelineError
 from stages.pictures.animation import at_most, data_uri
-from stages.pictures.charts import COLOURS, finished
+from stages.pictures.charts import shares
 from stages.pictures.grids import WHITE, grid
 
 COLUMNS = 8
-SIDE = 64  # pixels of a picture on the page
-POINTS = 51  # of a line
 ERRORS = {
     "picture_errors": "true pictures",
     "mirrored_errors": "their mirror images",
@@ -27,8 +23,8 @@ ERRORS = {
 }
 
 
-def read_latent_space(folder: Path) -> dict[str, Any]:
-    """What stages.explore left of a network in FOLDER, as the page shows it.
+def read_latent_space(folder: Path, colour: str) -> dict[str, Any]:
+    """What stages.explore left of a network in FOLDER, as the page shows it, in its COLOUR.
 
     Where a file is not there, "missing" names it, and all else is None or empty. "ways" are None
     where latents are single numbers, "back" where the network has no encoder.
@@ -48,7 +44,7 @@ def read_latent_space(folder: Path) -> dict[str, Any]:
             file = folder / "reconstruction.json"
             figures = json.loads(file.read_text(encoding="utf-8"))
             told["back"] = back(found, figures)
-            told["charts"] = charts(folder.name, found)
+            told["charts"] = charts(folder.name, found, colour)
     except FileNotFoundError as fault:
         return {**told, **nothing, "missing": fault.filename}
     except (ValueError, KeyError, EOFError, OSError, BadZipFile) as fault:
@@ -85,7 +81,7 @@ def back(found: dict[str, np.ndarray], figures: dict[str, Any]) -> dict[str, Any
 def rows(pictures: np.ndarray) -> str:
     """PICTURES (…, R, R, 3) as one picture, COLUMNS a row."""
     flat = pictures.reshape(-1, *pictures.shape[-3:])
-    return data_uri(grid(at_most(flat, SIDE), COLUMNS), lossless=False)
+    return data_uri(grid(at_most(flat), COLUMNS), lossless=False)
 
 
 def pairs(originals: np.ndarray, again: np.ndarray, errors: np.ndarray) -> list[dict[str, Any]]:
@@ -99,48 +95,22 @@ def pairs(originals: np.ndarray, again: np.ndarray, errors: np.ndarray) -> list[
     return told
 
 
-def charts(name: str, found: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+def charts(name: str, found: dict[str, np.ndarray], colour: str) -> dict[str, dict[str, Any]]:
     """How many pictures and latents of the network NAME come back with at most which error.
 
-    By the ids of their places: a title, a legend of name → colour, and a specification.
+    By the ids of their places: a title, the names of the lines, and a specification.
     """
     pictures = {title: found[kind] for kind, title in ERRORS.items()}
     latents = {"latents": found["latent_errors"] / found["latent_lengths"]}
-    zero = alt.Chart(pd.DataFrame({"error": [1.0]})).mark_rule(strokeDash=[5, 4], strokeWidth=1.6)
-    zero = zero.encode(x="error:Q", color=alt.value("currentColor"))
     return {
         f"latent-{name}-{kind}": {
             "title": title,
-            "legend": dict(zip(errors, COLOURS, strict=False)),
-            "specification": finished(
-                alt.layer(*more, *cumulative(errors, axis)), f"{title} of {name}"
-            ),
+            "lines": list(errors),
+            "colour": colour,
+            "specification": shares(errors, axis, colour, mark),
         }
-        for kind, title, axis, errors, more in (
-            ("pictures", "Errors of pictures, G(E(x))", "at most this error", pictures, []),
-            ("latents", "Errors of latents, E(G(z))", "at most this share of |z|", latents, [zero]),
+        for kind, title, axis, errors, mark in (
+            ("pictures", "Errors of pictures, G(E(x))", "at most this error", pictures, None),
+            ("latents", "Errors of latents, E(G(z))", "at most this share of |z|", latents, 1.0),
         )
     }
-
-
-def cumulative(errors: dict[str, np.ndarray], axis: str) -> list[alt.Chart]:
-    """A line for each of ERRORS, name → (N,): the share (up) that is no greater than x (AXIS)."""
-    shares = np.linspace(0, 1, POINTS).round(3)
-    points = pd.concat(
-        pd.DataFrame({"kind": name, "share": shares, "error": np.quantile(each, shares).round(4)})
-        for name, each in errors.items()
-    )
-    scale = alt.Scale(domain=list(errors), range=COLOURS[: len(errors)])
-    base = alt.Chart(points).encode(
-        x=alt.X("error:Q", title=axis, scale=alt.Scale(zero=False)),
-        y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%")),
-        color=alt.Color("kind:N", scale=scale, legend=None),
-    )
-    halos = base.mark_point(filled=True, size=250, opacity=0).encode(
-        tooltip=[
-            alt.Tooltip("kind:N", title="what"),
-            alt.Tooltip("share:Q", format=".0%"),
-            alt.Tooltip("error:Q", title=axis, format=".3f"),
-        ]
-    )
-    return [base.mark_line(strokeWidth=1.8), halos]

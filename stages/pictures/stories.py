@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stages.errors import PipelineError
+from stages.pictures.charts import curves
 from stages.scoring.names import full_name
 
 ENCODERS = {
@@ -90,8 +91,10 @@ def read_story(folder: Path, encoders: Sequence[str]) -> dict[str, Any]:
     return story
 
 
-def scores_by(encoder: str, networks: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The scores by ENCODER of those NETWORKS that have them: a table's cells, curves and floors.
+def scores_by(
+    encoder: str, networks: Sequence[dict[str, Any]], colours: dict[str, str]
+) -> dict[str, Any]:
+    """The scores by ENCODER of those NETWORKS that have them: a table's cells, charts with floors.
 
     Kernel distances are shown a thousandfold, as papers do.
 
@@ -105,7 +108,8 @@ def scores_by(encoder: str, networks: Sequence[dict[str, Any]]) -> dict[str, Any
         for score, title in known.items()
         if any(score in network["curves"][encoder] for network in scored)
     }
-    told: dict[str, Any] = {"cells": {}, "curves": {}, "truths": {}, "protocol": {}, "legacy": {}}
+    told: dict[str, Any] = {"cells": {}, "protocol": {}, "legacy": {}}
+    drawn, truths = {}, {}
     for network in scored:
         name = network["name"]
         scores, curve = network["scores"][encoder], network["curves"][encoder]
@@ -117,7 +121,7 @@ def scores_by(encoder: str, networks: Sequence[dict[str, Any]]) -> dict[str, Any
                 ]
                 for score in titles
             }
-            told["curves"][name] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
+            drawn[name] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
             told["protocol"][name] = {
                 key: scores[key] for key in ("pictures", "draws", "encoder_sha256")
             }
@@ -127,11 +131,12 @@ def scores_by(encoder: str, networks: Sequence[dict[str, Any]]) -> dict[str, Any
                 f"run `dvc repro -f -s evaluate_{name}@{encoder}`."
             ) from fault
         told["cells"][name] = cells
-        told["truths"][name] = {score: cell[2] for score, cell in cells.items()}
+        truths[name] = {score: cell[2] for score, cell in cells.items()}
         legacy = {key: value for key, value in scores.items() if key.startswith("legacy")}
         if legacy:
             told["legacy"][name] = legacy
-    return {"name": encoder, "title": ENCODERS[encoder], "titles": titles, **told}
+    charts = curves(f"scores-{encoder}", drawn, titles, colours, truths)
+    return {"name": encoder, "title": ENCODERS[encoder], "titles": titles, "charts": charts, **told}
 
 
 def duration(seconds: float) -> str:

@@ -15,33 +15,33 @@ from stages.pictures.animation import at_most, data_uri
 KINDS = ("colour", "shape", "pixels", "encoder")
 
 
-def read_types(folder: Path | None, encoder: str, side: int) -> dict[str, Any]:
-    """What the contrast of types with ENCODER left in FOLDER: scores, and a card a type.
+def read_types(file: Path | None) -> dict[str, Any]:
+    """What the contrast of types left in FILE (.json, and .npz): scores, and a card a type.
 
-    Pictures are SIDE pixels a side at most. "missing" names a file that is not there; without it
+    "missing" names a file that is not there; without it
     there are neither scores nor cards. Of too few pictures there are no scores.
 
     Raises:
         PipelineError: a file is broken.
     """
     told: dict[str, Any] = {"missing": None, "facts": {}, "scores": {}, "cards": []}
-    if folder is None:
-        return told | {"missing": f"reports/types/{encoder}.json"}
+    if file is None:
+        return told | {"missing": "reports/types.json"}
     try:
-        facts = json.loads((folder / f"{encoder}.json").read_text(encoding="utf-8"))
-        with np.load(folder / f"{encoder}.npz", allow_pickle=False) as stored:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        with np.load(file.with_suffix(".npz"), allow_pickle=False) as stored:
             portraits = dict(stored)
         scores = {kind: scores_of(kind, facts) for kind in ("commonest", *KINDS)}
         return told | {
             "facts": facts,
             "scores": {kind: each for kind, each in scores.items() if each},
-            "cards": cards(portraits, side),
+            "cards": cards(portraits),
         }
     except FileNotFoundError as fault:
         return told | {"missing": fault.filename}
     except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as fault:
         raise PipelineError(
-            f"{folder} cannot be read ({fault}); run `dvc repro -f contrast@{encoder}`."
+            f"{file} cannot be read ({fault}); run `dvc repro -f contrast`."
         ) from fault
 
 
@@ -54,10 +54,10 @@ def scores_of(kind: str, facts: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def cards(portraits: dict[str, np.ndarray], side: int) -> list[dict[str, Any]]:
-    """A card for each of the types in PORTRAITS, whose pictures are SIDE pixels a side at most."""
+def cards(portraits: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """A card for each of the types in PORTRAITS."""
     silhouettes = 255 - np.repeat(portraits["silhouettes"][..., None], 3, axis=3)
-    pairs = [at_most(each, side) for each in (portraits["means"], silhouettes)]
+    pairs = [at_most(each) for each in (portraits["means"], silhouettes)]
     told = portraits.get("told_by_colour", np.full(len(silhouettes), np.nan))
     return [
         {

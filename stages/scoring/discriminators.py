@@ -8,10 +8,30 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d, cosine_similarity
 
 from stages.gan.networks import from_bytes
+from stages.gan.processes import BatchNorm
 
 GRID = 4  # pixels a side that each map is pooled to
 SHOWN = 64  # filters, at most
 BATCH = 64
+
+
+@torch.no_grad()
+def calibrate(discriminator: nn.Module, pictures: np.ndarray) -> None:
+    """Let batch norm in an untrained DISCRIMINATOR know PICTURES (N, R, R, 3) uint8.
+
+    Its running mean and variance become those over all batches; nothing else is changed. Without,
+    its layers would not be centred, and it would be a weaker control than it need be.
+    """
+    discriminator.eval()
+    norms = [each for each in discriminator.modules() if isinstance(each, BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
+        norm.train()
+    for start in range(0, len(pictures), BATCH):
+        batch = torch.from_numpy(np.array(pictures[start : start + BATCH]))
+        discriminator(from_bytes(batch.to(next(discriminator.parameters()).device)))
+    discriminator.eval()
 
 
 @torch.inference_mode()

@@ -26,7 +26,7 @@ FOLDS = 5
 # The penalty's strength is chosen in each fold, without its held-out pictures.
 INNER_FOLDS, STRENGTHS = 3, 10.0 ** np.arange(-2, 3)
 COMPONENTS = 64
-ONE = "Water"
+WATER = "Water"
 
 Scores = dict[str, float]
 
@@ -112,17 +112,20 @@ def make_task(labels: pd.DataFrame) -> Task:
     )
 
 
-def probe(features: np.ndarray, task: Task, seed: int) -> tuple[list[Scores], np.ndarray]:
+def linear_probe(features: np.ndarray, task: Task, seed: int) -> tuple[list[Scores], np.ndarray]:
     """What a linear classifier makes of FEATURES (N, D) of TASK's pictures.
 
     The scores of each fold, and what it said of each picture while that was held out (N,).
     accuracy: the share of pictures whose type is told; balanced_accuracy: the mean of that share
     over types; water_auc: the area under the ROC curve of water against all others (0.5: a coin),
-    if there is water. SEED decides the folds, which are the same for all features.
+    if each part that is held out has both. SEED decides the folds, the same for all features.
     """
     randomness = Streams(seed).seed("components of features") % 2**32
+    parts = split(task, seed)
+    water = task.types == WATER
+    asked = all(0 < water[held_out].sum() < len(held_out) for _, held_out in parts)
     folds, guesses = [], np.empty_like(task.types)
-    for train, held_out in split(task, seed):
+    for train, held_out in parts:
         components = min(COMPONENTS, features.shape[1], len(train))
         reduction = make_pipeline(StandardScaler(), PCA(components, random_state=randomness))
         seen = reduction.fit_transform(features[train])
@@ -133,10 +136,9 @@ def probe(features: np.ndarray, task: Task, seed: int) -> tuple[list[Scores], np
         classifier = fitted(seen, task.types[train], families, "accuracy")
         guesses[held_out] = classifier.predict(unseen)
         found = told(task.types[held_out], guesses[held_out])
-        if ONE in task.types:
-            one = fitted(seen, task.types[train] == ONE, families, "roc_auc")
-            certainty = one.decision_function(unseen)
-            found["water_auc"] = float(roc_auc_score(task.types[held_out] == ONE, certainty))
+        if asked:
+            certainty = fitted(seen, water[train], families, "roc_auc").decision_function(unseen)
+            found["water_auc"] = float(roc_auc_score(water[held_out], certainty))
         folds.append(found)
     return folds, guesses
 

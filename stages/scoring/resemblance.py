@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -27,13 +27,15 @@ def nearest(
     Both (N, COUNT), nearest first; Euclidean, in float64. BUT_ITSELF: the points are the features,
     and none is its own neighbour.
     """
-
-    def but(start: int, distances: Tensor) -> Tensor:
+    found = []
+    for start, distances in _parts(points, features):
         if but_itself:
             distances.diagonal(start).fill_(torch.inf)
-        return distances
-
-    return _nearest(points, features, count, but)
+        found.append(distances.topk(count, largest=False))
+    return (
+        torch.cat([each.values for each in found]).numpy(),
+        torch.cat([each.indices for each in found]).numpy(),
+    )
 
 
 def nearest_relatives(features: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -42,38 +44,21 @@ def nearest_relatives(features: np.ndarray, groups: np.ndarray) -> tuple[np.ndar
     Both (N,); GROUPS (N,) says by equal values what belongs together. Infinite where there is no
     other within, or none outside.
     """
-    alike = torch.from_numpy(np.unique(groups, return_inverse=True)[1])
-
-    def within(start: int, distances: Tensor) -> Tensor:
+    numbers = torch.from_numpy(np.unique(groups, return_inverse=True)[1])
+    within, outside = [], []
+    for start, distances in _parts(features, features):
         distances.diagonal(start).fill_(torch.inf)
-        strangers = alike[start : start + len(distances), None] != alike
-        return distances.masked_fill_(strangers, torch.inf)
-
-    def outside(start: int, distances: Tensor) -> Tensor:
-        relatives = alike[start : start + len(distances), None] == alike
-        return distances.masked_fill_(relatives, torch.inf)
-
-    found = [_nearest(features, features, 1, part)[0][:, 0] for part in (within, outside)]
-    return found[0], found[1]
+        alike = numbers[start : start + len(distances), None] == numbers
+        within.append(distances.masked_fill(~alike, torch.inf).amin(dim=1))
+        outside.append(distances.masked_fill_(alike, torch.inf).amin(dim=1))
+    return torch.cat(within).numpy(), torch.cat(outside).numpy()
 
 
-def _nearest(
-    points: np.ndarray,
-    features: np.ndarray,
-    count: int,
-    but: Callable[[int, Tensor], Tensor],
-) -> tuple[np.ndarray, np.ndarray]:
-    """BUT gets the number of the first row of a part, and its distances, to rule some out."""
+def _parts(points: np.ndarray, features: np.ndarray) -> Iterator[tuple[int, Tensor]]:
+    """The first row of each part of POINTS, and its distances to all FEATURES."""
     others = torch.from_numpy(features).double()
-    found = []
     for start in range(0, len(points), ROWS):
-        part = torch.from_numpy(points[start : start + ROWS]).double()
-        distances = but(start, torch.cdist(part, others))
-        found.append(distances.topk(count, largest=False))
-    return (
-        torch.cat([each.values for each in found]).numpy(),
-        torch.cat([each.indices for each in found]).numpy(),
-    )
+        yield start, torch.cdist(torch.from_numpy(points[start : start + ROWS]).double(), others)
 
 
 class Index(NamedTuple):
@@ -97,6 +82,8 @@ def read_species(manifest: Path, count: int) -> np.ndarray:
     try:
         table = pd.read_csv(manifest, dtype=str)
         species = table["national_number"].fillna(table["source"]).to_numpy(dtype=str)
+    except FileNotFoundError as fault:
+        raise PipelineError(f"{manifest} is missing; run `dvc repro`, which makes it.") from fault
     except (OSError, ValueError, KeyError) as fault:
         raise PipelineError(f"{manifest} is no readable manifest ({fault}); {cure}") from fault
     if not len(species) or count % len(species):

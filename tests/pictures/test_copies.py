@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from stages.errors import PipelineError
-from stages.pictures.copies import OTHERS, OWN, copies, cumulative, sheet
-from tests.pictures.stories import LITE, save_copies
+from stages.pictures.copies import read_copies, sheet
+from tests.pictures.stories import save_copies
 
 COLOURS = {"aegan": "#009E73"}
 
@@ -22,26 +22,20 @@ def folder(tmp_path: Path, drawings: np.ndarray) -> Path:
 
 
 def test_a_matching_is_read(folder: Path) -> None:
-    told = copies([folder], LITE, COLOURS)
-    assert told["encoder"] == "EfficientNet-Lite0"
+    told = read_copies([folder], COLOURS)
     network = told["networks"]["aegan"]
-    assert network["figures"] == json.loads((folder / f"copies/{LITE}.json").read_text())
+    assert network["encoder"] == "EfficientNet-Lite0"
+    assert network["figures"] == json.loads((folder / "copies.json").read_text())
     assert network["neighbours"] == 3
     assert network["sheet"].startswith("data:image/webp;base64,")
     (place,) = told["charts"]
     assert place == network["place"] == "copies-aegan"
     (rows,) = told["charts"][place]["specification"]["datasets"].values()
-    ends = {row["of"]: row["distance"] for row in rows if row["share"] == 1}
+    ends = {row["of"]: row["value"] for row in rows if row["share"] == 1}
     # The picture that is the only one of its species is not drawn.
-    assert ends == {"aegan": 9.0, OWN: 2.0, OTHERS: 8.0}
+    assert list(ends.values()) == [9.0, 8.0, 2.0]
+    assert list(ends) == ["aegan", "true, to another species", "true, to the same species"]
     assert COLOURS["aegan"] in json.dumps(told["charts"][place]["specification"]["layer"])
-
-
-def test_shares_are_cumulative() -> None:
-    curve = cumulative("x", np.array([*range(101), np.inf]))
-    assert curve["distance"].is_monotonic_increasing
-    np.testing.assert_allclose(curve["distance"], 100 * curve["share"], atol=0.01)
-    assert len(cumulative("x", np.array([np.inf]))) == 0
 
 
 def test_each_row_begins_with_the_generated_picture(drawings: np.ndarray) -> None:
@@ -62,11 +56,11 @@ def test_each_row_begins_with_the_generated_picture(drawings: np.ndarray) -> Non
 
 @pytest.mark.parametrize("kind", ["json", "npz"])
 def test_what_is_missing_is_a_gap_and_what_is_broken_an_error(folder: Path, kind: str) -> None:
-    file = folder / f"copies/{LITE}.{kind}"
+    file = folder / f"copies.{kind}"
     file.write_text("{]")
-    with pytest.raises(PipelineError, match=r"copies/effnet_lite0\.\* cannot be read"):
-        copies([folder], LITE, COLOURS)
+    with pytest.raises(PipelineError, match=r"copies\.\* cannot be read"):
+        read_copies([folder], COLOURS)
     file.unlink()
-    told = copies([folder], LITE, COLOURS)
+    told = read_copies([folder], COLOURS)
     assert told["networks"] == {"aegan": {"missing": str(file)}}
     assert told["charts"] == {}

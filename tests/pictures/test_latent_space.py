@@ -15,6 +15,7 @@ from stages.errors import PipelineError
 from stages.pictures.latent_space import pairs, read_latent_space
 from tests.test_drawing import cells
 
+GREEN = "#009E73"
 CHANGES = [0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.07, 0.08]
 
 
@@ -56,7 +57,7 @@ def decoded(address: str) -> np.ndarray:
 
 def test_pictures_stand_in_rows_of_eight(tmp_path: Path) -> None:
     found = save_latent_space(tmp_path)
-    told = read_latent_space(tmp_path)
+    told = read_latent_space(tmp_path, GREEN)
     for place, kind in (("paths", "paths"), ("neighbours", "neighbourhoods")):
         shown = cells(decoded(told["ways"][place]), 8, 32)
         true = found[kind].reshape(-1, 32, 32, 3)
@@ -80,27 +81,27 @@ def test_a_row_that_is_not_full_ends_in_white() -> None:
 
 def test_lines_are_the_shares_of_errors(tmp_path: Path) -> None:
     found = save_latent_space(tmp_path)
-    charts = read_latent_space(tmp_path)["charts"]
+    charts = read_latent_space(tmp_path, GREEN)["charts"]
     pictures, latents = (each["specification"] for each in charts.values())
     (points,) = pictures["datasets"].values()
-    of_true = [each for each in points if each["kind"] == "true pictures"]
+    of_true = [each for each in points if each["of"] == "true pictures"]
     assert [each["share"] for each in of_true] == pytest.approx(np.linspace(0, 1, 51))
     for each in of_true:
-        below = (found["picture_errors"] <= each["error"] + 1e-4).mean()
+        below = (found["picture_errors"] <= each["value"] + 1e-4).mean()
         assert below == pytest.approx(each["share"], abs=1.1 / 48)
-    assert {each["kind"] for each in points} == set(
-        charts[f"latent-{tmp_path.name}-pictures"]["legend"]
+    assert {each["of"] for each in points} == set(
+        charts[f"latent-{tmp_path.name}-pictures"]["lines"]
     )
     line = next(each for each in latents["datasets"].values() if len(each) == 51)
-    assert line[-1]["error"] == pytest.approx(found["latent_errors"].max() / 2, abs=1e-4)
+    assert line[-1]["value"] == pytest.approx(found["latent_errors"].max() / 2, abs=1e-4)
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     file, figures = tmp_path / "latent_space.npz", tmp_path / "reconstruction.json"
-    assert read_latent_space(tmp_path)["missing"] == str(file)
+    assert read_latent_space(tmp_path, GREEN)["missing"] == str(file)
     save_latent_space(tmp_path)
     figures.unlink()
-    assert read_latent_space(tmp_path)["missing"] == str(figures)
+    assert read_latent_space(tmp_path, GREEN)["missing"] == str(figures)
 
 
 def test_networks_without_encoder_or_directions(tmp_path: Path) -> None:
@@ -108,15 +109,15 @@ def test_networks_without_encoder_or_directions(tmp_path: Path) -> None:
     ways = {key: found[key] for key in ("paths", "neighbourhoods", "degrees", "changes")}
     np.savez(tmp_path / "latent_space.npz", **ways)
     (tmp_path / "reconstruction.json").unlink()
-    told = read_latent_space(tmp_path)
+    told = read_latent_space(tmp_path, GREEN)
     assert told["ways"]
     assert told["back"] is None
     assert told["charts"] == {}
     np.savez(tmp_path / "latent_space.npz")
-    assert read_latent_space(tmp_path)["ways"] is None
+    assert read_latent_space(tmp_path, GREEN)["ways"] is None
     # All pictures alike: no share of no change.
     np.savez(tmp_path / "latent_space.npz", **{**ways, "changes": np.zeros(8)})
-    assert set(read_latent_space(tmp_path)["ways"]["shares"].values()) == {0}
+    assert set(read_latent_space(tmp_path, GREEN)["ways"]["shares"].values()) == {0}
 
 
 @pytest.mark.parametrize("name", ["latent_space.npz", "reconstruction.json"])
@@ -125,4 +126,4 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str, content: str) -> None
     save_latent_space(tmp_path)
     (tmp_path / name).write_text(content)
     with pytest.raises(PipelineError, match=f"{name} cannot be read"):
-        read_latent_space(tmp_path)
+        read_latent_space(tmp_path, GREEN)

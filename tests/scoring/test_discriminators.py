@@ -8,6 +8,7 @@ from stages.gan.construction import build
 from stages.gan.networks import from_bytes
 from stages.gan.randomness import Streams
 from stages.scoring.discriminators import (
+    calibrate,
     filter_pictures,
     first_filters,
     layer_features,
@@ -37,6 +38,25 @@ def test_features_are_the_pooled_maps_of_every_convolution(drawings: np.ndarray)
 
 def test_dense_layers_count_as_they_are(drawings: np.ndarray) -> None:
     assert layer_features(network(DENSE), drawings).shape == (48, 64 + 32 + 16)
+
+
+def test_calibrated_norms_know_the_pictures_and_nothing_else_changes(drawings: np.ndarray) -> None:
+    discriminator = network(CONVOLUTION)
+    before = {key: value.clone() for key, value in discriminator.state_dict().items()}
+    calibrate(discriminator, drawings)
+    after = discriminator.state_dict()
+    moved = {key for key, value in before.items() if not torch.equal(value, after[key])}
+    assert moved
+    assert all("running_" in key or key.endswith("num_batches_tracked") for key in moved)
+    assert not any(module.training for module in discriminator.modules())
+    # One batch: its own mean and variance are what it is normalised by.
+    norms = [each for each in discriminator.modules() if hasattr(each, "running_mean")]
+    entering: list[torch.Tensor] = []
+    hook = norms[0].register_forward_hook(lambda _, given, __: entering.append(given[0]))
+    layer_features(discriminator, drawings)
+    hook.remove()
+    mean = entering[0].mean(dim=(0, 2, 3))
+    torch.testing.assert_close(norms[0].running_mean, mean, rtol=1e-4, atol=1e-5)
 
 
 def test_the_network_stays_as_it_was(drawings: np.ndarray) -> None:

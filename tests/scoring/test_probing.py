@@ -13,8 +13,8 @@ from stages.scoring.probing import (
     FOLDS,
     Task,
     always_the_commonest,
+    linear_probe,
     make_task,
-    probe,
     read_labels,
     split,
     summary,
@@ -40,7 +40,7 @@ def test_no_family_is_on_both_sides(task: Task) -> None:
 
 def test_features_that_tell_the_type_tell_it(task: Task) -> None:
     features = np.eye(3)[np.unique(task.types, return_inverse=True)[1]]
-    folds, guesses = probe(features, task, seed=1)
+    folds, guesses = linear_probe(features, task, seed=1)
     assert (guesses == task.types).all()
     assert {value for fold in folds for value in fold.values()} == {1.0}
     assert set(folds[0]) == {"accuracy", "balanced_accuracy", "water_auc"}
@@ -49,28 +49,37 @@ def test_features_that_tell_the_type_tell_it(task: Task) -> None:
 def test_features_of_the_family_alone_tell_nothing_of_others(task: Task) -> None:
     """A probe that had seen relatives would tell them all."""
     features = np.eye(40)[task.families].astype(np.float32)
-    folds, _ = probe(features, task, seed=1)
+    folds, _ = linear_probe(features, task, seed=1)
     assert np.mean([fold["accuracy"] for fold in folds]) < 0.6
     assert np.mean([fold["balanced_accuracy"] for fold in folds]) < 0.45
 
 
 def test_noise_is_chance(task: Task) -> None:
     features = np.random.default_rng(0).normal(size=(160, 300)).astype(np.float32)
-    folds, _ = probe(features, task, seed=1)
+    folds, _ = linear_probe(features, task, seed=1)
     assert np.mean([fold["balanced_accuracy"] for fold in folds]) < 0.45
     assert 0.3 < np.mean([fold["water_auc"] for fold in folds]) < 0.7
+
+
+def test_water_is_not_asked_for_where_a_part_has_none_of_it(task: Task) -> None:
+    """Three families cannot be shared out among five parts; no NaN for those without."""
+    types = np.where(task.families < 3, "Water", np.where(task.families % 2, "Fire", "Grass"))
+    few = Task(task.rows, types, task.families, {}, 0)
+    features = np.random.default_rng(0).normal(size=(160, 5))
+    folds, _ = linear_probe(features, few, seed=1)
+    assert {name for fold in folds for name in fold} == {"accuracy", "balanced_accuracy"}
 
 
 def test_the_scale_of_features_does_not_matter_nor_a_constant_one(task: Task) -> None:
     features = np.random.default_rng(0).normal(size=(160, 20))
     features[:, 0] += 2 * (task.types == "Fire")
     more = np.concatenate([1000 * features - 7, np.ones((160, 1))], axis=1)
-    first, second = (probe(each, task, seed=1)[1] for each in (features, more))
+    first, second = (linear_probe(each, task, seed=1)[1] for each in (features, more))
     assert (first == second).all()
 
 
 def test_features_without_any_difference_are_no_fault(task: Task) -> None:
-    folds, guesses = probe(np.zeros((160, 5), np.float32), task, seed=1)
+    folds, guesses = linear_probe(np.zeros((160, 5), np.float32), task, seed=1)
     assert set(guesses) == {"Water"}
     assert {fold["water_auc"] for fold in folds} == {0.5}
 

@@ -77,7 +77,7 @@ def test_species_are_numbers_or_else_files(tmp_path: Path) -> None:
         manifest.write_text(text)
         with pytest.raises(PipelineError, match=words):
             read_species(manifest, wrong)
-    with pytest.raises(PipelineError, match=r"none\.csv is no readable manifest"):
+    with pytest.raises(PipelineError, match=r"none\.csv is missing"):
         read_species(tmp_path / "none.csv", 4)
 
 
