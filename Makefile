@@ -42,7 +42,7 @@ parallel: env  ## the same as repro, with the three trainings at once, one a GPU
 # The columns that are dropped: hashes of files, what explains a score, and how DVC ran it.
 experiments: env  ## experiments side by side: the parameters that differ, and the distances
 	dvc exp show --only-changed --hide-workspace \
-	  --drop '(stages|data|models|docs)/|reports/.*(npz|csv|scores|copies|types|(run|probe|reconstruction).json)$$|.*_(reals|spread|species|accuracy|auc)$$|.*:(kd|cs|precision|recall|near|copies|encoder|draws|splits|pictures|network|types|families|folds|filters)|commonest|trained_on|mirrored_|picture_error_|nearer_|nearest_|latent_|State|Executor'
+	  --drop '(stages|data|models|docs)/|reports/.*(npz|csv|scores|(run|copies|types|probe|reconstruction).json)$$|.*_(reals|spread|species|accuracy|auc)$$|.*:(kd|cs|precision|recall|near|copies|encoder|draws|splits|pictures|network|types|families|folds|filters)|commonest|trained_on|mirrored_|picture_error_|nearer_|nearest_|latent_|State|Executor'
 
 sync: env  ## give MLflow the runs that it lacks: of restored stages, of a clone
 	python -m stages.sync
