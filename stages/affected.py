@@ -39,6 +39,7 @@ What the tables cannot show:
 
 - `evaluate.encoders` makes stages, one for each encoder: {{made}}.
   An encoder that is added runs its own and the report, one that is removed the report alone.
+  Where another comes first, `index_…`, `match_…` and `contrast`, which ask the first, run again.
 - A stage that depends on a parameter runs again even where the value makes no difference: `lr`
   reruns all three trainings, also where a network's own `lr` hides it.
 

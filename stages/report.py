@@ -32,8 +32,8 @@ MEASURES = {
     help="The true pictures, then their mirror images, then their jittered copies.",
 )  # fmt: skip
 @click.option(
-    "--types", "contrasted", type=click.Path(path_type=Path),
-    help="Folder with what types look like, and what tells them apart.",
+    "--types", "contrasted", nargs=2, type=click.Path(path_type=Path),
+    help="What tells types apart (.json), and what they look like (.npz).",
 )  # fmt: skip
 @click.option(
     "--pipeline", type=click.Path(path_type=Path), help="The graph of the stages, an SVG."
@@ -45,7 +45,7 @@ def report(
     reals: Path,
     sheets: tuple[Path, ...],
     enlarged: Path | None,
-    contrasted: Path | None,
+    contrasted: tuple[Path, Path] | None,
     pipeline: Path | None,
 ) -> None:
     """Render the self-contained PAGE from STORIES, one folder a network, and from REALS.

@@ -1,7 +1,8 @@
 """Tells MLflow what a stage does.
 
-The tracker is a guest: no result depends on it, no stage waits for it or fails with it. What it
-misses while it is away is told when it is back, or restored from DVC's files (restoring.py).
+The tracker is a guest: no result depends on it, no stage fails with it, or waits for it but at its
+begin and end, half a minute at most. What it misses while it is away is told when it is back, or
+restored from DVC's files (restoring.py).
 """
 
 from __future__ import annotations

@@ -17,7 +17,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import ROOT, commit, make_repository, run, set_params
+from tests.conftest import (
+    ROOT,
+    Stage,
+    assert_one_sentence,
+    commit,
+    make_repository,
+    run,
+    set_params,
+)
 
 GANS = ("dcgan819", "dcgan14000", "aegan")
 ENCODER = "effnet_lite0"
@@ -289,9 +297,7 @@ def downstream(*gans: str) -> set[str]:
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        ("lr=0.0001", downstream(*GANS)),
         ("aegan.lr=0.001", downstream("aegan")),
-        ("augment.contrast=0.3", {"augment", "index_pokemon2457", *downstream("dcgan819")}),
         ("evaluate.draws=3", EVALUATED | {"report"}),
     ],
 )
@@ -413,21 +419,19 @@ def test_what_python_leaves_about_changes_nothing(repository: Path, modules: obj
     assert ran(run("dvc", "repro", cwd=repository).stdout) == []
 
 
-def test_a_stage_out_of_order_is_named(tmp_path: Path) -> None:
-    fresh = make_repository(tmp_path)
-    for module, arguments, missing in (
+def test_a_stage_out_of_order_is_named(stage: Stage) -> None:
+    for name, arguments, missing in (
         ("prepare", "pokemon819 data/raw/pictures.zip a b c", "data/raw/pictures.zip"),
         ("augment", "data/pokemon819.npy b c", "data/pokemon819.npy"),
         ("train", "aegan data/pokemon14000.npy b c", "data/pokemon14000.npy"),
         ("encode", f"{ENCODER} data/pokemon14000.npy b", "data/pokemon14000.npy"),
         ("evaluate", f"aegan {ENCODER} data/a.npz b c", "data/a.npz"),
+        ("index", f"{ENCODER} data/pokemon2457.npy b c", "data/pokemon2457.npy"),
+        ("match", f"aegan {ENCODER} data/pokemon14000.npy b c d e", "data/pokemon14000.npy"),
         ("label", "data/pokemon819.csv b", "data/pokemon819.csv"),
-        ("contrast", f"{ENCODER} data/pokemon819.npy b c", "data/pokemon819.npy"),
+        ("contrast", f"{ENCODER} data/pokemon819.npy b c d", "data/pokemon819.npy"),
         ("probe", "aegan data/pokemon819.npy b c d e", "data/pokemon819.npy"),
         ("report", "a.html b reports/aegan --reals data/pokemon819.npy", "reports/aegan/run.json"),
     ):
-        result = run("python", "-m", f"stages.{module}", *arguments.split(), cwd=fresh, check=False)
-        assert result.returncode == 1
-        assert "Traceback" not in result.stderr
-        (sentence,) = re.findall(r"^Error: .*$", result.stderr, flags=re.MULTILINE)
-        assert f"{missing} is missing; run `dvc repro`" in sentence
+        result = stage(name, *arguments.split())
+        assert_one_sentence(result, f"{missing} is missing; run `dvc repro`")

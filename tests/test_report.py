@@ -79,7 +79,7 @@ def render(stage: Stage, story: Path) -> Callable[..., Result]:
     def call(*names: str) -> Result:
         told = [f"reports/{name}" for name in names or ("aegan",)]
         data = ("--reals", "reals.npy", "--sheet", "sheet.png", "--enlarged", "enlarged.npy")
-        data += ("--types", "reports/types.json", "--pipeline", "pipeline.svg")
+        data += ("--types", "reports/types.json", "reports/types.npz", "--pipeline", "pipeline.svg")
         return stage("report", "r/index.html", "r/grids", *told, *data)
 
     return call

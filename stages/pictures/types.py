@@ -15,8 +15,8 @@ from stages.pictures.animation import at_most, data_uri
 KINDS = ("colour", "shape", "pixels", "encoder")
 
 
-def read_types(file: Path | None) -> dict[str, Any]:
-    """What the contrast of types left in FILE (.json, and .npz): scores, and a card a type.
+def read_types(files: tuple[Path, Path] | None) -> dict[str, Any]:
+    """What the contrast of types left in FILES (.json and .npz): scores, and a card a type.
 
     "missing" names a file that is not there; without it
     there are neither scores nor cards. Of too few pictures there are no scores.
@@ -25,11 +25,12 @@ def read_types(file: Path | None) -> dict[str, Any]:
         PipelineError: a file is broken.
     """
     told: dict[str, Any] = {"missing": None, "facts": {}, "scores": {}, "cards": []}
-    if file is None:
+    if files is None:
         return told | {"missing": "reports/types.json"}
+    file, pictures = files
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
-        with np.load(file.with_suffix(".npz"), allow_pickle=False) as stored:
+        with np.load(pictures, allow_pickle=False) as stored:
             portraits = dict(stored)
         scores = {kind: scores_of(kind, facts) for kind in ("commonest", *KINDS)}
         return told | {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,9 +39,7 @@ def train(
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 def test_two_processes_end_where_one_does(repository: Path, name: str) -> None:
     """Same batches, same draws, batch norm and gradients over both: alike but for rounding."""
-    augmentation = ["color", "translation", "cutout"]
-    knobs = {"epochs": 2, "label_noise": 0.1, "augmentation": augmentation}
-    set_params(repository, {**TINY, **{f"{name}.{key}": value for key, value in knobs.items()}})
+    set_params(repository, {**TINY, f"{name}.epochs": 2, f"{name}.label_noise": 0.1})
     one = train(repository, "one", name)
     two = train(repository, "two", name, POKEGAN_PROCESSES="2", OMP_NUM_THREADS="1")
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
@@ -55,7 +54,23 @@ def test_two_processes_end_where_one_does(repository: Path, name: str) -> None:
     np.testing.assert_allclose(timeless[0], timeless[1], rtol=0.05, atol=0.02)
     facts = json.loads((repository / "two/story/run.json").read_text())
     assert facts["processes"] == 2
-    seen = [np.load(repository / f"{n}/story/samples.npz")["seen"] for n in ("one", "two")]
+
+
+@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
+def test_two_processes_augment_as_one_does(repository: Path, name: str) -> None:
+    """The first step: later, Adam has made steps of full size of the rounding of tiny gradients."""
+    knobs = {"epochs": 0.01, "augmentation": ["color", "translation", "cutout"]}
+    set_params(repository, {**TINY, **{f"{name}.{key}": value for key, value in knobs.items()}})
+    for folder in ("one", "two"):
+        shutil.rmtree(repository / folder, ignore_errors=True)
+    one = train(repository, "one", name)
+    two = train(repository, "two", name, POKEGAN_PROCESSES="2", OMP_NUM_THREADS="1")
+    assert one.returncode == two.returncode == 0, one.stderr + two.stderr
+    stories = [repository / folder / "story" for folder in ("one", "two")]
+    histories = [pd.read_csv(story / "history.csv") for story in stories]
+    timeless = [h.drop(columns=["seconds", "pictures_per_second"]) for h in histories]
+    np.testing.assert_allclose(timeless[0], timeless[1], rtol=1e-4, atol=1e-5)
+    seen = [np.load(story / "samples.npz")["seen"] for story in stories]
     np.testing.assert_array_equal(*seen)
 
 

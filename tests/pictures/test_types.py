@@ -33,7 +33,7 @@ def stories(tmp_path: Path) -> list[Path]:
 
 def rendered(file: Path | None, stories: list[Path]) -> str:
     """Both parts, one line a paragraph."""
-    types = read_types(file)
+    types = read_types(file and (file, file.with_suffix(".npz")))
     features = read_features(stories, types)
     told = {"types": types, "features": features, "colours": {"dcgan819": "#0072B2"}}
     names = ("features.html.j2", "types.html.j2")
@@ -141,11 +141,11 @@ def test_what_is_not_there_leaves_a_gap(file: Path, stories: list[Path], missing
 def test_broken_types_are_named(file: Path, suffix: str) -> None:
     file.with_suffix(suffix).write_text("{]")
     with pytest.raises(PipelineError, match=r"types.json cannot be read .*dvc repro -f contrast"):
-        read_types(file)
+        read_types((file, file.with_suffix(".npz")))
 
 
 @pytest.mark.parametrize("name", ["probe.json", "filters.npz"])
 def test_broken_probes_are_named(file: Path, stories: list[Path], name: str) -> None:
     (stories[1] / name).write_text("{]")
     with pytest.raises(PipelineError, match=r"aegan cannot be read .*dvc repro -f probe_aegan"):
-        read_features(stories, read_types(file))
+        read_features(stories, read_types(None))
