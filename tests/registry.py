@@ -9,6 +9,7 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urljoin
 
 import pytest
 
@@ -38,7 +39,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._send(self.server.tarball)
         elif self.path == f"/{self.server.name}":
             host, port = self.server.server_address[:2]
-            dist = {"tarball": f"http://{host}:{port}/tarball"}
+            here = f"http://{host}:{port}"
+            dist = {"tarball": urljoin(here, "tarball")}
             if self.server.promised:
                 dist["integrity"] = self.server.promised
             name, number = self.server.name, self.server.version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,13 @@ def save_probe(folder: Path, number: int = 0) -> None:
     (folder / "probe.json").write_text(json.dumps(told))
     filters = np.full((64, 4, 4, 3), 50 + number, np.uint8)
     np.savez(folder / "filters.npz", trained=filters, untrained=filters)
+
+
+def page() -> str:
+    """The page that the fixture `render` has written."""
+    return Path("r/index.html").read_text()
+
+
+def without_scripts() -> str:
+    """The same without its scripts."""
+    return re.sub(r"<script>.*?</script>", "", page(), flags=re.DOTALL)
