@@ -196,7 +196,8 @@ def search(study: Study, aim: Aim, trials: int, run: Run, lock: FileLock) -> Non
                 if value is not None and math.isfinite(value):
                     failures = 0
                     study.tell(trial.number, value)
-                    tell_mlflow(run, study, aim)
+                    with lock:  # of two calls at once, each would tell what the other tells
+                        tell_mlflow(run, study, aim)
                     click.echo(f"{trial.experiment}: {aim.score} {value:.6g}", err=True)
                     continue
                 if value is None and interruption.requested:

@@ -16,6 +16,7 @@ import mlflow
 import optuna
 import pytest
 from click.testing import CliRunner, Result
+from filelock import FileLock
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
@@ -301,6 +302,19 @@ def test_two_at_once_share_the_work(repository: Path, hold: Path) -> None:
         params = dvc.api.params_show("params.yaml", repo=str(repository), rev=commit)
         assert params["dcgan819"]["width"] == trial.params["dcgan819.width"]
     assert len(study_run(repository, "both")[1]["fd_effnet_lite0"]) == 3
+
+
+def test_no_two_tell_mlflow_of_a_trial(repository: Path, hold: Path) -> None:
+    words = ("--name", "told", "-S", LR, "-S", "dcgan819.width=5", "--trials", "1")
+    process = begin(repository, *words)
+    wait_for(lambda: "> python" in log(repository, "told-1"), process)
+    with FileLock(repository / ".work" / "studies.lock"):
+        hold.unlink()
+        wait_for(lambda: bool(trials(repository, "told")), process)
+        time.sleep(2)  # long enough for one that does not wait for its turn
+        assert "fd_effnet_lite0" not in study_run(repository, "told")[1]
+    assert "told-1" in process.communicate()[1]
+    assert len(study_run(repository, "told")[1]["fd_effnet_lite0"]) == 1
 
 
 def begin(repository: Path, *words: str) -> subprocess.Popen[str]:
