@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from stages.params import read_params
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image
 
 COLUMNS = 8
 
@@ -122,10 +120,11 @@ def prepared(file: Path, resolution: int, margin: float) -> np.ndarray:
     Raises:
         PipelineError: FILE is missing, is no picture, or shows next to nothing.
     """
-    from stages.sources.rendering import to_square
+    from stages.sources.rendering import decode, to_square
 
     try:
-        pixels = to_square(decoded(file, resolution), resolution, margin)
+        first = next(decode(file.name, file.read_bytes(), resolution))
+        pixels = to_square(first, resolution, margin)
     except Exception as fault:  # decoders fail on damaged files in many ways of their own
         why = getattr(fault, "strerror", None) or str(fault).partition(" <")[0]
         raise PipelineError(
@@ -134,23 +133,6 @@ def prepared(file: Path, resolution: int, margin: float) -> np.ndarray:
     if pixels is None:
         raise PipelineError(f"{file} shows next to nothing on white; name another picture.")
     return pixels
-
-
-def decoded(file: Path, resolution: int) -> Image.Image:
-    """The first picture in FILE as RGBA of its own size, turned as a camera was."""
-    from io import BytesIO
-
-    from PIL import Image, ImageOps
-
-    from stages.scoring.folders import read_pictures
-    from stages.sources.rendering import decode
-
-    content = file.read_bytes()
-    # Of a file that it cannot open either, decode says why.
-    with suppress(Exception), Image.open(BytesIO(content)) as image:
-        if image.mode.startswith("I;16"):  # which Pillow would cut to 8 bits
-            return Image.fromarray(next(read_pictures([file]))).convert("RGBA")
-    return ImageOps.exif_transpose(next(decode(file.name, content, resolution)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from math import ceil
 
 import numpy as np
 import resvg_py
-from PIL import Image
+from PIL import Image, ImageOps
 
 # An SVG is drawn this many times larger than the final picture, and then reduced.
 OVERSAMPLING = 4
@@ -19,6 +19,8 @@ FAINT = 8
 BLANK = 0.02
 # A frame with less than this share of its animation's usual pixels is a fade.
 FADED = 0.5
+# 16 bits of grey to 8: 65,535 is white as 255 is.
+SIXTEEN_TO_EIGHT = 257
 
 
 class UnreadablePictureError(Exception):
@@ -28,8 +30,10 @@ class UnreadablePictureError(Exception):
 def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
     """The frames of a source file as RGBA images of their own size, one for a still picture.
 
+    16 bits of grey are scaled to 8, and photographs are turned as their camera was.
+
     Raises:
-        UnreadablePictureError: the file is broken or no picture.
+        UnreadablePictureError: the file is broken, no picture, or of a kind without a known white.
     """
     try:
         if name.lower().endswith(".svg"):
@@ -41,11 +45,29 @@ def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(content)) as image:
             for frame in range(getattr(image, "n_frames", 1)):
                 image.seek(frame)
-                yield image.convert("RGBA")
+                yield to_rgba(ImageOps.exif_transpose(image))
     except Exception as fault:  # decoders fail on damaged files in many ways of their own
         raise UnreadablePictureError(
             str(fault).splitlines()[0] if str(fault) else "broken"
         ) from fault
+
+
+def to_rgba(image: Image.Image) -> Image.Image:
+    """IMAGE with 8 bits a channel and transparency; Pillow alone would cut deeper ones off at 255.
+
+    Raises:
+        ValueError: its values have no known white.
+    """
+    if image.mode in ("I", "F"):
+        raise ValueError("32 bits a pixel have no known white; save it with 8 or 16")
+    if not image.mode.startswith("I;16"):
+        return image.convert("RGBA")
+    values = np.asarray(image)
+    grey = Image.fromarray(np.rint(values / SIXTEEN_TO_EIGHT).astype(np.uint8)).convert("RGBA")
+    if "transparency" in image.info:
+        opaque = values != image.info["transparency"]
+        grey.putalpha(Image.fromarray(np.where(opaque, 255, 0).astype(np.uint8)))
+    return grey
 
 
 def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable
 from typing import Any
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Selection:
         for source in self.sources:
             if source.kind != "sprite":
                 continue
-            content = self._archive.read(source.path)
+            content = self._read(source)
             digest = hashlib.sha256(content).hexdigest()
             if digest in files:
                 continue
@@ -96,7 +97,7 @@ class Selection:
         resolution, margin = self._prepare.resolution, self._prepare.margin
         self.opened.add(source.path)
         try:
-            images = decode(source.path, self._archive.read(source.path), resolution)
+            images = decode(source.path, self._read(source), resolution)
             for number, image in enumerate(images):
                 if number in missing:
                     pixels = to_square(image, resolution, margin)
@@ -105,6 +106,15 @@ class Selection:
                     break
         except UnreadablePictureError as fault:
             self.unreadable[source.path] = str(fault)
+
+    def _read(self, source: Source) -> bytes:
+        try:
+            return self._archive.read(source.path)
+        except (BadZipFile, EOFError, zlib.error) as fault:
+            raise PipelineError(
+                f"{self._archive.filename} is broken at {source.path} ({fault}); "
+                "delete it and run `dvc repro`."
+            ) from fault
 
 
 def select(name: str, count: int | None, archive: ZipFile, prepare: Prepare) -> Selection:

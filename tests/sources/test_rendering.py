@@ -1,4 +1,5 @@
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,6 +99,29 @@ def test_repeated_and_faded_frames_are_left_out() -> None:
     content = animation(full, moved, full, faded, (2, 5, 27, 30))
     assert len(list(decode("1.webp", content, 64))) == 5
     assert distinct_frames("1.webp", content, 64) == [0, 1, 4]
+
+
+def test_sixteen_bits_of_grey_keep_their_shades() -> None:
+    values = np.array([[0, 257], [32_896, 65_535]], np.uint16)
+    (deep,) = decode("1.png", png(Image.fromarray(values)), 64)
+    assert np.asarray(deep.convert("L")).tolist() == [[0, 1], [128, 255]]
+    (holed,) = decode("1.png", png(Image.fromarray(values), transparency=32_896), 64)
+    assert np.asarray(holed.getchannel("A")).tolist() == [[255, 255], [0, 255]]
+    with pytest.raises(UnreadablePictureError, match="no known white; save it with 8 or 16"):
+        list(decode("1.tif", png(Image.fromarray(values.astype(np.float32)), "TIFF"), 64))
+
+
+def test_a_photograph_is_turned_as_its_camera_was() -> None:
+    exif = Image.Exif()
+    exif[274] = 6  # orientation: a quarter to the right
+    (turned,) = decode("1.png", png(Image.new("RGB", (30, 10), "teal"), exif=exif), 64)
+    assert turned.size == (10, 30)
+
+
+def png(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, **options)
+    return buffer.getvalue()
 
 
 def test_random_damage_is_never_a_crash() -> None:

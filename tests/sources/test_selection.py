@@ -1,7 +1,15 @@
-import pytest
+import io
+from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.errors import PipelineError
+from stages.params import Prepare
+from stages.sources.archive import read_archive, write_archive
 from stages.sources.catalogue import _sources
-from stages.sources.selection import shares
+from stages.sources.selection import select, shares
 
 
 @pytest.mark.parametrize(
@@ -49,3 +57,16 @@ def test_names_tell_kind_number_and_form() -> None:
         ("picture", 25, "pop-star", False, False),
         ("picture", None, "IMG", False, False),
     ]
+
+
+def test_a_zip_damaged_within_is_named(tmp_path: Path, drawings: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(drawings[0]).save(buffer, format="PNG")
+    file = tmp_path / "x.zip"
+    write_archive(file, [("pictures/1.png", buffer.getvalue())])
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    file.write_bytes(content)
+    broken = r"x.zip is broken at pictures/1.png .*; delete it and run `dvc repro`"
+    with read_archive(file) as archive, pytest.raises(PipelineError, match=broken):
+        select("pokemon819", None, archive, Prepare(resolution=32, margin=0.05, unreadable=0))
