@@ -178,7 +178,8 @@ def _tell(
     lacks = execution.stage.startswith(("train", "evaluate")) and not kept
     end = {RESTORED: "in part" if in_part else "true", LACKS: "pictures" if lacks else ""}
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in end.items()])
-    client.set_terminated(run_id, "FINISHED", story.ended)
+    # Samples or a model that come later do not make the execution last until then.
+    client.set_terminated(run_id, "FINISHED", run.info.end_time or story.ended)
 
 
 def _register(
