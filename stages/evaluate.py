@@ -9,7 +9,7 @@ import click
 
 from stages.errors import PipelineError
 from stages.outputs import save_json, save_table
-from stages.params import ENCODERS, read_params
+from stages.params import ENCODERS, NETWORKS, read_params
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["dcgan819", "dcgan14000", "aegan"]))
+@click.argument("name", type=click.Choice(NETWORKS))
 @click.argument("encoder", type=click.Choice(ENCODERS))
 @click.argument("features", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))

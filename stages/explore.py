@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stages.outputs import save_json, whole
-from stages.params import read_params
+from stages.params import NETWORKS, read_params
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ MOST = 1000  # true pictures that are measured
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["dcgan819", "dcgan14000", "aegan"]))
+@click.argument("name", type=click.Choice(NETWORKS))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("latent_space", type=click.Path(path_type=Path))
 @click.option(

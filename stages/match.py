@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stages.outputs import save_json, whole
-from stages.params import ENCODERS, read_params
+from stages.params import ENCODERS, NETWORKS, read_params
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ CLOSE = 0.05
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["dcgan819", "dcgan14000", "aegan"]))
+@click.argument("name", type=click.Choice(NETWORKS))
 @click.argument("encoder", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("index", type=click.Path(path_type=Path))

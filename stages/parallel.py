@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 
 from stages.errors import PipelineError
+from stages.params import NETWORKS
 from stages.turns import visible_gpus
 
-NETWORKS = ("dcgan819", "dcgan14000", "aegan")
 BEFORE = ("augment", "prepare_pokemon14000")
 CORES = 4  # a training gains little from more
 LOGS = Path(".work/parallel")

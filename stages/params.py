@@ -224,6 +224,14 @@ class Params(Section):
         return dict(flat(self.model_dump()))
 
 
+# Each is a section of its own, and a chain of stages.
+NETWORKS = tuple(
+    name
+    for name, field in Params.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Network)
+)
+
+
 def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Nested VALUES as pairs of ``section.key`` and value."""
     pairs: list[tuple[str, Any]] = []

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from stages.outputs import save_json, whole
-from stages.params import read_params
+from stages.params import NETWORKS, read_params
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["dcgan819", "dcgan14000", "aegan"]))
+@click.argument("name", type=click.Choice(NETWORKS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))

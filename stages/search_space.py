@@ -13,13 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import PipelineError
-from stages.params import FILE, Params, flat, read_params
+from stages.params import FILE, NETWORKS, Params, flat, read_params
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override, RangeSweep
     from optuna.distributions import BaseDistribution
 
-NETWORKS = ("dcgan819", "dcgan14000", "aegan")
 DIGITS = 6  # significant ones of a value that is proposed
 
 

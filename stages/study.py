@@ -17,10 +17,10 @@ from filelock import FileLock
 
 from stages.errors import PipelineError
 from stages.interruption import Interruption, leave
-from stages.params import ENCODERS, read_params
+from stages.params import ENCODERS, NETWORKS, read_params
 from stages.provenance import root
 from stages.scoring.names import full_name
-from stages.search_space import NETWORKS, read_space, resolved
+from stages.search_space import read_space, resolved
 from stages.trials import (
     Aim,
     best_of,

@@ -14,8 +14,8 @@ import click
 from stages.errors import PipelineError
 from stages.interruption import Interruption, leave
 from stages.outputs import save_json, whole
+from stages.params import NETWORKS, read_params
 from stages.params import Aegan as AeganParams
-from stages.params import read_params
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ COLUMNS = 8
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["dcgan819", "dcgan14000", "aegan"]))
+@click.argument("name", type=click.Choice(NETWORKS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("story", type=click.Path(path_type=Path))

@@ -24,9 +24,9 @@ import click
 
 from stages.errors import PipelineError
 from stages.interruption import Interruption
-from stages.params import FILE, Params, flat
+from stages.params import FILE, NETWORKS, Params, flat
 from stages.provenance import root
-from stages.search_space import NETWORKS, SearchSpace, resolved
+from stages.search_space import SearchSpace, resolved
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -10,7 +10,8 @@ import mlflow
 import psutil
 import pytest
 
-from stages.parallel import NETWORKS, tell
+from stages.parallel import tell
+from stages.params import NETWORKS
 from tests.conftest import make_repository, run, set_params, start_process
 
 

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from dvc.repo import Repo
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from stages.search_space import NETWORKS, read_space
+from stages.params import NETWORKS
+from stages.search_space import read_space
 from stages.study import study
 from tests.conftest import (
     ROOT,
