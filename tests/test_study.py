@@ -305,7 +305,7 @@ def test_two_at_once_share_the_work(repository: Path, hold: Path) -> None:
 
 
 def test_no_two_tell_mlflow_of_a_trial(repository: Path, hold: Path) -> None:
-    words = ("--name", "told", "-S", LR, "-S", "dcgan819.width=5", "--trials", "1")
+    words = ("--name", "told", "-S", LR, "-S", "dcgan819.width=101", "--trials", "1")
     process = begin(repository, *words)
     wait_for(lambda: "> python" in log(repository, "told-1"), process)
     with FileLock(repository / ".work" / "studies.lock"):

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn import functional as differentiable
 
 from stages.errors import PipelineError
 
@@ -160,6 +159,27 @@ def average(values: Tensor) -> Tensor:
     return values
 
 
+class Sum(torch.autograd.Function):
+    """A tensor's sum over the processes; as each one's loss depends on it, so do gradients add up.
+
+    torch.distributed.nn has the same, and warns that it will go.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        """A new tensor of the shape of VALUES, the same in all processes."""
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """What all losses together change by."""
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
+
+
 class BatchNorm(nn.SyncBatchNorm):
     """Batch norm over the whole batch, however many processes share it.
 
@@ -178,9 +198,9 @@ class BatchNorm(nn.SyncBatchNorm):
         assert self.momentum is not None
         values, shape = batch.float(), [1, -1, *[1] * (batch.dim() - 2)]
         dimensions, processes = [0, *range(2, batch.dim())], distributed.get_world_size()
-        mean = differentiable.all_reduce(values.mean(dimensions)) / processes
+        mean = Sum.apply(values.mean(dimensions)) / processes
         centred = values - mean.view(shape)
-        variance = differentiable.all_reduce(centred.square().mean(dimensions)) / processes
+        variance = Sum.apply(centred.square().mean(dimensions)) / processes
         count = values[:, 0].numel() * processes
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
