@@ -171,7 +171,8 @@ def drawings() -> np.ndarray:
 
 
 # The longest files, in this order; one that begins last would run alone on one of two cores.
-LONGEST = ("test_pipeline", "test_restoring", "test_parallel", "test_experiments", "test_study")
+LONGEST = ("test_pipeline", "test_parallel", "test_restoring", "test_processes", "test_train")
+LONGEST += ("test_experiments", "test_study", "test_pictures", "test_evaluate", "test_npm")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

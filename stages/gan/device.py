@@ -38,7 +38,8 @@ def be_exact(seed: int) -> None:
     """Seed torch's global generators and allow only operations that repeat bit by bit."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms(True), which loads torch's compiler besides: a second a stage.
+    torch.set_deterministic_debug_mode("error")
     # Nothing here reads memory before it is written; filling it first costs time for nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
