@@ -50,7 +50,9 @@ def _step(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
 # Decorators of commands.
 model_argument = click.argument("model")
 output_argument = click.argument("output", type=click.Path(path_type=Path))
-seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True
+)
 step_option = click.option(
     "--step",
     callback=_step,
@@ -147,18 +149,20 @@ def load_drawing_generator(
 
 
 def draw_latents(count: int, latent_dim: int, seed: int, truncation: float | None = None) -> Tensor:
-    """COUNT latents from N(0, 1), the same for the same SEED: (COUNT, latent_dim).
+    """COUNT latents from N(0, 1), the first of any larger COUNT by that SEED: (COUNT, latent_dim).
 
-    With TRUNCATION all numbers lie within ± that: those beyond are drawn again, the others stay
-    (Brock et al. 2019, section 3.1).
+    With TRUNCATION all numbers lie within ± that: those beyond are drawn again, and others for
+    another COUNT; the rest stay (Brock et al. 2019, section 3.1).
     """
     import torch
     from torch.nn.init import trunc_normal_
 
-    from stages.gan.randomness import Streams, latents
+    from stages.gan.randomness import Streams
 
-    stream = Streams(seed)["samples"]
-    z = latents(count, latent_dim, stream)
+    stream, size = Streams(seed)["samples"], count * latent_dim
+    # torch draws normal numbers by the sixteen, and others where the last sixteen are not whole.
+    drawn = torch.randn(-(-size // 16) * 16, generator=stream)
+    z = drawn[:size].view(count, latent_dim)
     if truncation is not None and (beyond := z.abs() > truncation).any():
         again = torch.empty(int(beyond.sum()))
         z[beyond] = trunc_normal_(again, a=-truncation, b=truncation, generator=stream)
@@ -182,6 +186,14 @@ def check_output(output: Path, *kinds: str) -> None:
         PipelineError: it is none of them, a folder that holds files, a file for a folder, or below
             a file.
     """
+    try:
+        output.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as fault:  # a name that is too long, a folder that is closed
+        raise PipelineError(
+            f"{output} cannot be written ({fault.strerror}); correct OUTPUT."
+        ) from fault
     if not next(each for each in output.absolute().parents if each.exists()).is_dir():
         raise PipelineError(
             f"{output} cannot be written: a part of its path is a file; correct it."

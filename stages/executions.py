@@ -35,6 +35,11 @@ class Execution:
         return hashlib.md5(json.dumps(told).encode(), usedforsecurity=False).hexdigest()
 
     @property
+    def code(self) -> dict[str, str]:
+        """Those of its inputs that are code."""
+        return {path: md5 for path, md5 in self.inputs.items() if _is_code(path)}
+
+    @property
     def data_sets(self) -> dict[str, str]:
         """Those of its inputs that lie in data/."""
         return {path: md5 for path, md5 in self.inputs.items() if path.startswith("data/")}

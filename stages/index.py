@@ -20,9 +20,10 @@ def index(encoder: str, pictures: Path, manifest: Path, output: Path) -> None:
 
     Of each picture OUTPUT tells, too, how far the nearest of another species is, and the nearest
     other one of its own: a mirror image, a jittered copy, another frame. MANIFEST names the species
-    of the pictures, or of the first third of them, which the others are copies of.
+    of the pictures, or of the first third of them, which the others are copies of; where label.npm
+    is null, each source file is one.
     """
-    params = read_params()
+    params = read_params("label")
 
     from stages.datasets import load_pictures
     from stages.gan.device import be_exact, choose_device
@@ -34,7 +35,7 @@ def index(encoder: str, pictures: Path, manifest: Path, output: Path) -> None:
 
     stage = f"index_{pictures.stem}"
     data = load_pictures(pictures)
-    species = read_species(manifest, len(data))
+    species = read_species(manifest, len(data), numbered=params.label.npm is not None)
     be_exact(0)
     device = choose_device()
     network = load_encoder(encoder, device)

@@ -85,13 +85,13 @@ def interpolate(
     animated = suffix in ANIMATIONS
     path = closed_path(z, steps or STEPS[animated], with_ends=not animated)
     pictures = draw_pictures(generator, path.flatten(0, 1)).numpy()
-    pictures = enlarged(pictures, scale or SCALES[animated])
+    scale = scale or SCALES[animated]
     if suffix == VIDEO:
-        save_video(output, pictures, rate)
+        save_video(output, pictures, rate, scale)
     elif animated:
-        save_animation(output, pictures, rate)
+        save_animation(output, enlarged(pictures, scale), rate)
     else:
-        save_sheet(output, grid(pictures, path.shape[1]))
+        save_sheet(output, grid(enlarged(pictures, scale), path.shape[1]))
     click.echo(f"{output}: {len(pictures)} pictures through {between} latents", err=True)
 
 

@@ -47,13 +47,13 @@ def register(
     average = folder / "generator_ema.safetensors"
     drawing = average if average.is_file() else folder / "generator.safetensors"
     mark = hashlib.md5(drawing.read_bytes(), usedforsecurity=False).hexdigest()
-    known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{mark}'")
-    version = str(known[0].version) if known else _log(client, run_id, name, folder, mark)
     alike = f"{scores['pictures']} pictures of {reals}"
-    told = {distance: scores[distance], f"{distance}_against": alike}
-    for key, value in told.items():
-        client.set_model_version_tag(name, version, key, str(value))
     with FileLock(root() / ".work" / "registry.lock"):  # who evaluates at the same time is a rival
+        known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{mark}'")
+        version = str(known[0].version) if known else _log(client, run_id, name, folder, mark)
+        told = {distance: scores[distance], f"{distance}_against": alike}
+        for key, value in told.items():
+            client.set_model_version_tag(name, version, key, str(value))
         rivals = {
             str(each.version): float(each.tags[distance])
             for each in client.search_model_versions(f"name = '{name}'")

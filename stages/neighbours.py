@@ -72,6 +72,8 @@ def neighbours(
     python -m stages.neighbours models/aegan data/pokemon14000.npy near.png --count 4 > near.json
     """  # noqa: D301
     check_output(output, SHEET)
+    if data.suffix != ".npy" or data.is_dir():
+        raise PipelineError(f"{data} is no data set; name an .npy such as data/pokemon819.npy.")
     folder = model_folder(model)
 
     import numpy as np

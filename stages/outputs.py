@@ -28,8 +28,9 @@ def whole(output: Path) -> Iterator[Path]:
     Raises:
         PipelineError: the disk is full or the place cannot be written.
     """
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    former = output.with_name(f".{output.name}.{os.getpid()}.former.partial")
+    short = output.name[:40]  # no longer than the name itself may be
+    temporary = output.with_name(f".{short}.{os.getpid()}.partial")
+    former = output.with_name(f".{short}.{os.getpid()}.former.partial")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -51,10 +52,12 @@ def whole(output: Path) -> Iterator[Path]:
                 f"{output}: cannot be written ({fault.strerror}); "
                 "make the folder writable and run again."
             ) from fault
+        if fault.errno == errno.ENAMETOOLONG:
+            raise PipelineError(f"{output}: the name is too long; shorten it.") from fault
         raise
     finally:
         for remains in (temporary, former):
-            if remains.is_dir():
+            if remains.is_dir() and not remains.is_symlink():
                 shutil.rmtree(remains)
             else:
                 remains.unlink(missing_ok=True)

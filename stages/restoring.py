@@ -8,7 +8,6 @@ samples.npz and scores/.
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from dataclasses import dataclass, field
@@ -65,7 +64,7 @@ def _restore(client: MlflowClient, experiment: str, execution: Execution) -> boo
         tags, status = run.data.tags, run.info.status
         if status == "FINISHED" and not (tags.get(LACKS) and _kept(execution)):
             return False
-        own = tags.get(RESTORED) == UNDER_WAY and tags.get("pid") == str(os.getpid())
+        own = tags.get(RESTORED) == UNDER_WAY and this_process().items() <= tags.items()
         if status == "RUNNING" and not (own or is_dead(tags)):
             return False
         if status != "FAILED":

@@ -38,7 +38,7 @@ from stages.params import ENCODERS
     "--splits", type=click.IntRange(min=1), default=1, show_default=True,
     help="Parts of the classifier score.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 def score(
     reals: Path,
     fakes: Path,

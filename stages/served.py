@@ -15,8 +15,8 @@ import pandas as pd
 from mlflow.models import set_model
 from PIL import Image
 
+from stages.drawing import draw_latents
 from stages.gan.networks import draw_pictures
-from stages.gan.randomness import Streams, latents
 from stages.gan.weights import load_generator
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Pictures(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         for seed, count in zip(model_input["seed"], model_input["count"], strict=True):
             if not 1 <= count <= MOST:
                 raise ValueError(f"count is {count}, but it must be within 1 … {MOST}.")
-            z = latents(int(count), self._latent_dim, Streams(int(seed))["samples"])
+            z = draw_latents(int(count), self._latent_dim, int(seed))
             for number, pixels in enumerate(draw_pictures(self._generator, z).numpy()):
                 stream = BytesIO()
                 Image.fromarray(pixels).save(stream, format="PNG")

@@ -21,11 +21,13 @@ from stages.params import ENCODERS, NETWORKS, read_params
 from stages.provenance import root
 from stages.scoring.names import full_name
 from stages.search_space import read_space, resolved
+from stages.store import this_process
 from stages.trials import (
     Aim,
     best_of,
     completed,
     git,
+    held_elsewhere,
     logs,
     next_trial,
     read_score,
@@ -226,7 +228,8 @@ def in_mlflow(study: Study, aim: Aim, lock: FileLock) -> Iterator[Run]:
         run.begin("study", told, resume=study.user_attrs.get("mlflow", {}).get("run"))
         run.facts({"mlflow.runName": f"study · {aim.name}"})
         tell_mlflow(run, study, aim)
-    with closed_with_its_status(run):
+    # Others that go on with it close it; it would else be at its end before they are.
+    with closed_with_its_status(run, unless=lambda: held_elsewhere(study, aim)):
         yield run
 
 
@@ -236,18 +239,21 @@ def tell_mlflow(run: Run, study: Study, aim: Aim) -> None:
     A run that is new, since the one before is lost, is told of all.
     """
     memory = study.user_attrs.get("mlflow", {})
-    told = memory.get("told", []) if memory.get("run") == run.id else []
+    known = memory["told"] if run.id and memory.get("run") == run.id else []
     trials = completed(study)
     for index, trial in enumerate(trials, start=1):
-        if trial.number not in told:
+        if trial.number not in known and trial.number + 1 not in run.steps:
             reached = best_of(trials[:index], aim.direction) or trial
             values = {aim.score: value_of(trial), f"best_{aim.score}": value_of(reached)}
             run.metrics(values, step=trial.number + 1)
+    run.facts(this_process())  # of all that share the run, it must belong to one that lives
     best = best_of(trials, aim.direction)
     if best:
         chosen = {f"best.{key}": value for key, value in aim.space.values(best.params).items()}
         run.facts({"best": aim.experiment(best.number), **chosen})
-    study.set_user_attr("mlflow", {"run": run.id, "told": [trial.number for trial in trials]})
+    if run.id:
+        told = [trial.number for trial in trials]
+        study.set_user_attr("mlflow", {"run": run.id, "told": told})
 
 
 def summary(study: Study, aim: Aim) -> str:

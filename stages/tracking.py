@@ -55,6 +55,7 @@ class Run:
         self._client: Any = None
         self._data_sets: Mapping[str, str] = {}
         self._said: set[str] = set()
+        self.steps: set[int] = set()  # of the metrics that were told, or are about to be
         self._teller: Teller | None = None
 
     @property
@@ -151,6 +152,7 @@ class Run:
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Metrics, all of them in one call; steps that the run holds already are passed over."""
         now = int(time.time() * 1000)
+        self.steps.add(step or 0)
 
         def action() -> None:
             from mlflow.entities import Metric
@@ -198,7 +200,7 @@ class Run:
             click.echo(sentence, err=True)
 
     def end(self, status: str) -> None:
-        """Close the run with STATUS FINISHED, FAILED or KILLED."""
+        """Close the run with STATUS FINISHED, FAILED or KILLED; RUNNING leaves it to others."""
 
         def action() -> None:
             self._client.set_terminated(self._id, status)
@@ -246,17 +248,17 @@ def tracked(stage: str, params: Params, resume: str | None = None) -> Iterator[R
 
 
 @contextmanager
-def closed_with_its_status(run: Run) -> Iterator[None]:
-    """At the end close RUN as FINISHED, KILLED (a signal) or FAILED."""
+def closed_with_its_status(run: Run, unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """At the end close RUN as FINISHED, KILLED (a signal) or FAILED, UNLESS others use it still."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        run.end("KILLED")
+        run.end("RUNNING" if unless() else "KILLED")
         raise
     except BaseException:
-        run.end("FAILED")
+        run.end("RUNNING" if unless() else "FAILED")
         raise
-    run.end("FINISHED")
+    run.end("RUNNING" if unless() else "FINISHED")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ parameters; so a study proposes the same however often it is stopped, and a trai
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from stages.errors import PipelineError
+from stages.executions import upcoming
 from stages.interruption import Interruption
 from stages.params import FILE, NETWORKS, Params, flat
 from stages.provenance import root
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from optuna.samplers import TPESampler
     from optuna.trial import FrozenTrial
 
+REPEATS = 20  # proposals in a row that another process tries already, until nobody asks on
 A_LOOK = 0.2  # second between two looks at what DVC says
 STAGES_BEGIN = b"Reproducing experiment"
 
@@ -67,7 +70,14 @@ class Aim:
             and key != "evaluate.encoders"
         }
         searched = {f"-S {key}": str(space) for key, space in self.space.searched.items()}
-        return {"network": self.network, "score": self.score, **searched, **same}
+        told = {"network": self.network, "score": self.score, "code": self._code()}
+        return {**told, **searched, **same}
+
+    def _code(self) -> str:
+        """The same for the same code of training and scoring."""
+        stages = (f"train_{self.network}", f"evaluate_{self.network}@{self.encoder}")
+        inputs = [(file, md5) for stage in stages for file, md5 in upcoming(stage, {}).code.items()]
+        return hashlib.md5(json.dumps(inputs).encode(), usedforsecurity=False).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -84,21 +94,23 @@ def next_trial(study: Study, aim: Aim, trials: int) -> Trial | None:
     """One to be run: one that nobody runs any more, else a new one; None if there are enough.
 
     A new one that repeats another is not run: it gets the other's score, or fails if there is none
-    yet.
+    yet; after many of these in a row the others run all that there is.
 
     Raises:
-        PipelineError: params.yaml is not what it was when the study began, or there is an
-            experiment of that name that the study knows nothing of.
+        PipelineError: params.yaml or the code is not what it was when the study began, or there is
+            an experiment of that name that the study knows nothing of.
     """
     from optuna.trial import TrialState
 
     now = replace(aim, params=resolved(aim.space.overrides({})))
     if now.facts() != aim.facts():
         raise PipelineError(
-            f"{FILE} was changed, and the scores would not compare; change it back to go on."
+            f"{FILE} or the code was changed, and the scores would not compare; "
+            "change it back to go on."
         )
 
-    while True:
+    repeats = 0
+    while repeats < REPEATS:
         before = study.get_trials(deepcopy=False)
         done = [trial for trial in before if trial.state == TrialState.COMPLETE]
         open_ones = [trial for trial in before if trial.state == TrialState.RUNNING]
@@ -134,6 +146,21 @@ def next_trial(study: Study, aim: Aim, trials: int) -> Trial | None:
             study.tell(number, same.value)
         else:
             study.tell(number, state=TrialState.FAIL)
+            repeats += 1
+    click.echo("Other processes run all that is proposed.", err=True)
+    return None
+
+
+def held_elsewhere(study: Study, aim: Aim) -> bool:
+    """Whether another process runs a trial of STUDY."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        log = take_hold(aim, aim.experiment(trial.number))
+        if log is None:
+            return True
+        log.close()
+    return False
 
 
 def sampler(seed: int, number: int) -> TPESampler:

@@ -65,8 +65,16 @@ def cells(sheet: np.ndarray, columns: int, size: int, height: int | None = None)
 
 
 def test_latents_are_those_of_the_stream_samples() -> None:
-    assert torch.equal(draw_latents(5, 8, 3), latents(5, 8, Streams(3)["samples"]))
-    assert not torch.equal(draw_latents(5, 8, 3), draw_latents(5, 8, 4))
+    assert torch.equal(draw_latents(6, 8, 3), latents(6, 8, Streams(3)["samples"]))
+    assert not torch.equal(draw_latents(6, 8, 3), draw_latents(6, 8, 4))
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 16, 100, 128])
+def test_fewer_latents_are_the_first_of_more(latent_dim: int) -> None:
+    many = draw_latents(64, latent_dim, 7)
+    assert many.unique().numel() > 0.99 * many.numel()
+    for count in (1, 2, 5, 63):
+        assert torch.equal(draw_latents(count, latent_dim, 7), many[:count])
 
 
 @pytest.mark.parametrize("truncation", [0.01, 0.3, 1.0, 2.5])
@@ -207,6 +215,7 @@ def test_outputs_that_are_refused(workspace: Path) -> None:
         "x.jpg": r"a sheet \(.png\), a new folder",
         "x.mp4": "none of what can be written",
         "file/x/y.png": "a part of its path is a file",
+        f"{300 * 'x'}.png": "File name too long",
     }.items():
         with pytest.raises(PipelineError, match=words):
             check_output(Path(output), SHEET, FOLDER)

@@ -105,6 +105,12 @@ def test_a_video_of_odd_size_gets_its_last_row_twice(tmp_path: Path) -> None:
     assert shown[0][:30].min() > 240
 
 
+def test_a_video_is_enlarged_on_its_way(tmp_path: Path, drawings: np.ndarray) -> None:
+    save_video(tmp_path / "by_frame.mp4", drawings[:5, :31], 10, scale=3)
+    save_video(tmp_path / "at_once.mp4", enlarged(drawings[:5, :31], 3), 10)
+    assert (tmp_path / "by_frame.mp4").read_bytes() == (tmp_path / "at_once.mp4").read_bytes()
+
+
 def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
     (tmp_path / "i.mp4").write_text("the one before")
     broken = np.zeros((3, 32, 32, 4), np.uint8)  # no such colours

@@ -89,6 +89,10 @@ def test_without_a_manifest_of_its_own(stage: Stage, data: np.ndarray) -> None:
 
 def test_faults_are_one_sentence(stage: Stage, data: np.ndarray) -> None:
     assert_one_sentence(stage("neighbours", "model", "none.npy", "n.png"), "none.npy is missing")
+    for wrong in ("params.yaml", "model"):
+        other = stage("neighbours", "model", wrong, "n.png")
+        assert_one_sentence(other, f"{wrong} is no data set", "data/pokemon819.npy")
+    assert stage("neighbours", "model", "true.npy", "n.png", "--seed", str(2**64)).exit_code == 2
     many = stage("neighbours", "model", "true.npy", "n.png", "--neighbours", "14")
     assert_one_sentence(many, "--neighbours is 14", "holds 14 pictures")
     np.save("small.npy", data[:, ::2, ::2])

@@ -30,6 +30,24 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in output.iterdir()] == ["second"]
 
 
+def test_a_folder_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "precious").touch()
+    output = tmp_path / "link"
+    output.symlink_to("there")
+    with whole(output) as temporary:
+        temporary.mkdir()
+    assert not output.is_symlink()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "precious", "there"]
+
+
+def test_the_longest_name_is_written_and_a_longer_one_is_named(tmp_path: Path) -> None:
+    save_json(tmp_path / (250 * "x" + ".json"), [1])
+    with pytest.raises(PipelineError, match="the name is too long"):
+        save_json(tmp_path / (251 * "x" + ".json"), [1])
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_file_does_not_replace_a_folder(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "precious").touch()

@@ -18,7 +18,7 @@ from stages import restoring
 from stages.executions import executions
 from stages.params import read_params
 from stages.restoring import restore_runs
-from stages.store import opened
+from stages.store import opened, this_process
 from stages.tracking import tracked
 from tests.conftest import commit, make_repository, run, start_process
 
@@ -226,6 +226,30 @@ def test_a_run_whose_process_was_killed_is_closed(repository: Path) -> None:
     sync(repository)
     (closed,) = runs(repository, stage="a_stage")
     assert closed.info.status == "KILLED"
+
+
+def test_what_another_machine_restores_is_left_to_it(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes of two containers may have the same number."""
+    clone = tmp_path / "clone"
+    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
+    monkeypatch.chdir(clone)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    (execution,) = (each for each in executions() if each.stage == "augment")
+    with opened(mlflow) as (client, experiment):
+        there = {
+            "dvc.stage": "augment",
+            "dvc.fingerprint": execution.fingerprint,
+            restoring.RESTORED: restoring.UNDER_WAY,
+            **this_process(),
+            "host": "elsewhere",
+        }
+        begun = client.create_run(experiment, tags=there)
+        assert "augment" not in restore_runs(client, experiment)
+    (left,) = runs(clone, stage="augment")
+    assert left.info.run_id == begun.info.run_id
+    assert left.info.status == "RUNNING"
 
 
 def test_a_store_that_cannot_be_used_is_named(repository: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY, Mock
 
 import dvc.api
 import mlflow
@@ -20,7 +21,7 @@ from filelock import FileLock
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from stages.study import study
+from stages.study import study, tell_mlflow
 from tests.conftest import (
     assert_one_sentence,
     commit,
@@ -315,6 +316,55 @@ def test_no_two_tell_mlflow_of_a_trial(repository: Path, hold: Path) -> None:
         assert "fd_effnet_lite0" not in study_run(repository, "told")[1]
     assert "told-1" in process.communicate()[1]
     assert len(study_run(repository, "told")[1]["fd_effnet_lite0"]) == 1
+
+
+def test_who_finds_all_under_way_elsewhere_leaves_it_to_them(
+    repository: Path, call: Call, hold: Path
+) -> None:
+    words = ("--name", "shared", "-S", "dcgan819.width=102,103", "--trials")
+    both = [begin(repository, *words, "2") for _ in range(2)]
+    wait_for(
+        lambda: all("> python" in log(repository, f"shared-{number}") for number in (1, 2)), *both
+    )
+    third = call(*words, "3")
+    assert third.exit_code == 0, third.output
+    assert "Other processes run all that is proposed." in third.stderr
+    assert study_run(repository, "shared")[0].info.status == "RUNNING"
+    hold.unlink()
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    found, points = study_run(repository, "shared")
+    assert found.info.status == "FINISHED"
+    assert sorted(points["fd_effnet_lite0"]) == [(1, ANY), (2, ANY)]
+
+
+def test_other_code_is_another_study(repository: Path, call: Call) -> None:
+    words = ("--name", "code", "-S", LR, "-S", "dcgan819.width=104", "--trials")
+    assert call(*words, "1").exit_code == 0
+    code = repository / "stages" / "arithmetic.py"
+    code.write_text(f"{STAGE}# a remark\n")
+    try:
+        assert_one_sentence(call(*words, "2"), "begun with code: ", "begin another by --name")
+    finally:
+        code.write_text(STAGE)
+
+
+def test_what_waits_for_mlflow_is_told_once(repository: Path, call: Call) -> None:
+    """MLflow that comes after the first trial gives the run its name then."""
+    words = ("--name", "late", "-S", LR, "-S", "dcgan819.width=105", "--trials", "2")
+    assert call(*words).exit_code == 0
+    aim = Mock(score="fd_effnet_lite0", direction="minimize")
+    aim.space.values = dict
+    found = optuna.load_study(study_name="late", storage="sqlite:///.work/studies.db")
+    run = Mock(id=None, steps=set())
+    run.metrics.side_effect = lambda _, step: run.steps.add(step)
+    tell_mlflow(run, found, aim)
+    run.id = "late"
+    tell_mlflow(run, found, aim)
+    assert [each.kwargs["step"] for each in run.metrics.call_args_list] == [1, 2]
+    again = Mock(id="late", steps=set())
+    tell_mlflow(again, found, aim)
+    again.metrics.assert_not_called()
 
 
 def begin(repository: Path, *words: str) -> subprocess.Popen[str]:

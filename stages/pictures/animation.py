@@ -72,8 +72,10 @@ def save_animation(
         )
 
 
-def save_video(output: Path, frames: np.ndarray, rate: int) -> None:
+def save_video(output: Path, frames: np.ndarray, rate: int, scale: int = 1) -> None:
     """Write FRAMES (N, H, W, 3) uint8, RATE a second, as the MP4 OUTPUT, without sound.
+
+    Each pixel becomes a square of SCALE × SCALE, a frame at a time: all at once would not fit.
 
     H.264 with 4:2:0 chroma, as every browser plays it, which takes even sizes: an odd one gets its
     last row or column twice. The index stands first, so that it plays while it is fetched.
@@ -81,8 +83,8 @@ def save_video(output: Path, frames: np.ndarray, rate: int) -> None:
     import av
     from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-    height, width = frames.shape[1:3]
-    even = [(0, 0), (0, height % 2), (0, width % 2), (0, 0)]
+    height, width = frames.shape[1] * scale, frames.shape[2] * scale
+    even = [(0, height % 2), (0, width % 2), (0, 0)]
     with (
         whole(output) as temporary,
         av.open(temporary, "w", format="mp4", options={"movflags": "faststart"}) as container,
@@ -95,8 +97,9 @@ def save_video(output: Path, frames: np.ndarray, rate: int) -> None:
         stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         # More would give other bytes by the number of cores.
         stream.thread_count = 1
-        for pixels in np.pad(frames, even, mode="edge"):
-            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+        for pixels in frames:
+            enlarged = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+            frame = av.VideoFrame.from_ndarray(np.pad(enlarged, even, mode="edge"), "rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -69,11 +69,12 @@ class Index(NamedTuple):
     to_others: np.ndarray  # (N,) float64, of other species; infinite where there is no other
 
 
-def read_species(manifest: Path, count: int) -> np.ndarray:
+def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarray:
     """The species of each of COUNT pictures: (COUNT,), equal words for the same species.
 
-    A picture whose number MANIFEST does not know is a species with what comes from the same file.
-    Pictures beyond the manifest's repeat it, as the enlarged ones do.
+    A picture whose number MANIFEST does not know is a species with what comes from the same file,
+    as all are unless NUMBERED: in names of own pictures a number may mean anything. Pictures beyond
+    the manifest's repeat it, as the enlarged ones do.
 
     Raises:
         PipelineError: MANIFEST is missing, broken, or not of these pictures.
@@ -81,7 +82,8 @@ def read_species(manifest: Path, count: int) -> np.ndarray:
     cure = "delete it and run `dvc repro`, which makes it."
     try:
         table = pd.read_csv(manifest, dtype=str)
-        species = table["national_number"].fillna(table["source"]).to_numpy(dtype=str)
+        known, files = table["national_number"], table["source"]
+        species = (known.fillna(files) if numbered else files).to_numpy(dtype=str)
     except FileNotFoundError as fault:
         raise PipelineError(f"{manifest} is missing; run `dvc repro`, which makes it.") from fault
     except (OSError, ValueError, KeyError) as fault:

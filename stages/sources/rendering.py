@@ -19,6 +19,8 @@ FAINT = 8
 BLANK = 0.02
 # A frame with less than this share of its animation's usual pixels is a fade.
 FADED = 0.5
+# Pixels: a photograph is averaged to about that first, for nine of it must fit into memory.
+LARGE = 2048
 # 16 bits of grey to 8: 65,535 is white as 255 is.
 SIXTEEN_TO_EIGHT = 257
 
@@ -81,12 +83,15 @@ def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray 
     box = creature(image, flat)
     if box is None:
         return None
-    width, height = box[2] - box[0], box[3] - box[1]
+    drawn = flat.crop(box)
+    if max(drawn.size) >= 2 * LARGE:
+        drawn = drawn.reduce(max(drawn.size) // LARGE)
+    width, height = drawn.size
     side = max(width, height) / (1 - 2 * margin)
     # White enough around the creature for the square, whose edges fall between pixels.
     around = ceil(side)
     canvas = Image.new("RGB", (width + 2 * around, height + 2 * around), "white")
-    canvas.paste(flat.crop(box), (around, around))
+    canvas.paste(drawn, (around, around))
     left, top = around + (width - side) / 2, around + (height - side) / 2
     square = canvas.resize(
         (resolution, resolution),

@@ -69,6 +69,8 @@ def test_species_are_numbers_or_else_files(tmp_path: Path) -> None:
     species = read_species(manifest, 4)
     assert species.tolist() == ["25", "25", "c.png", "c.png"]
     assert read_species(manifest, 12).tolist() == 3 * species.tolist()
+    own = read_species(manifest, 4, numbered=False)
+    assert own.tolist() == ["a.svg", "b.gif", "c.png", "c.png"]
     for wrong, text, words in (
         (5, manifest.read_text(), "m.csv has 4 rows for 5 pictures"),
         (4, "row,source\n0,a.svg\n", "m.csv is no readable manifest"),

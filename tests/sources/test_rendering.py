@@ -50,6 +50,35 @@ def test_the_margin_is_the_same_on_both_sides_of_tiny_creatures(size: tuple[int,
     assert abs(longer[0] - 8) <= 1
 
 
+@pytest.mark.parametrize("size", [(300, 200), (90, 300), (65, 64), (20, 31), (1, 3)])
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.3])
+def test_white_ends_nowhere(size: tuple[int, int], margin: float) -> None:
+    """As if the picture lay on a white plane without end."""
+    noise = np.random.default_rng(0).integers(0, 200, (size[1], size[0], 3), np.uint8)
+    image = Image.fromarray(noise).convert("RGBA")
+    pixels = to_square(image, 64, margin)
+    side, far = max(size) / (1 - 2 * margin), 2000
+    plane = Image.new("RGB", (2 * far + size[0], 2 * far + size[1]), "white")
+    plane.paste(image.convert("RGB"), (far, far))
+    left, top = far + (size[0] - side) / 2, far + (size[1] - side) / 2
+    box = (left, top, left + side, top + side)
+    expected = plane.resize((64, 64), Image.Resampling.BICUBIC, box=box)
+    assert pixels is not None
+    # Pillow reckons in 32 bits where the box is.
+    assert np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 1
+
+
+def test_a_photograph_is_averaged_on_its_way() -> None:
+    y, x = np.mgrid[:4200, :6100]
+    values = np.stack([x // 30, y // 20, (x + y) // 50], axis=2).astype(np.uint8)
+    large = Image.fromarray(values).convert("RGBA")
+    pixels = to_square(large, 64, margin=0.05)
+    expected = to_square(large.resize((1525, 1050), Image.Resampling.BOX), 64, margin=0.05)
+    assert pixels is not None
+    assert expected is not None
+    assert np.abs(pixels.astype(int) - expected).max() <= 2
+
+
 def test_reduction_is_antialiased() -> None:
     """A fine chequerboard becomes grey, not a pattern of its own."""
     board = np.indices((512, 512)).sum(axis=0) % 2 * 255
