@@ -25,6 +25,7 @@ from stages.store import this_process
 from stages.trials import (
     Aim,
     best_of,
+    code_of,
     completed,
     git,
     held_elsewhere,
@@ -112,7 +113,8 @@ def study(
             )
         check_git()
         direction = "minimize" if score in SMALLER_IS_BETTER else "maximize"
-        aim = Aim(name, network, encoder, full_name(score, encoder), direction, space, params)
+        wanted, code = full_name(score, encoder), code_of(network, encoder)
+        aim = Aim(name, network, encoder, wanted, direction, space, params, code)
         found = open_study(aim)
     try:
         with in_mlflow(found, aim, lock) as run:

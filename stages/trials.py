@@ -44,7 +44,7 @@ STAGES_BEGIN = b"Reproducing experiment"
 class Aim:
     """What the study NAME is after: the best SCORE (a full name) of NETWORK within SPACE.
 
-    PARAMS are those of params.yaml with the fixed ones of the space.
+    PARAMS are those of params.yaml with the fixed ones of the space, CODE is what `code_of` says.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Aim:
     direction: str
     space: SearchSpace
     params: Params
+    code: str
 
     def experiment(self, number: int) -> str:
         """What the trial NUMBER is called: counted from 1, as DVC counts a queue's."""
@@ -70,14 +71,15 @@ class Aim:
             and key != "evaluate.encoders"
         }
         searched = {f"-S {key}": str(space) for key, space in self.space.searched.items()}
-        told = {"network": self.network, "score": self.score, "code": self._code()}
+        told = {"network": self.network, "score": self.score, "code": self.code}
         return {**told, **searched, **same}
 
-    def _code(self) -> str:
-        """The same for the same code of training and scoring."""
-        stages = (f"train_{self.network}", f"evaluate_{self.network}@{self.encoder}")
-        inputs = [(file, md5) for stage in stages for file, md5 in upcoming(stage, {}).code.items()]
-        return hashlib.md5(json.dumps(inputs).encode(), usedforsecurity=False).hexdigest()[:12]
+
+def code_of(network: str, encoder: str) -> str:
+    """The same as long as the code is that trains NETWORK and has ENCODER score it."""
+    stages = (f"train_{network}", f"evaluate_{network}@{encoder}")
+    files = [file for stage in stages for file in upcoming(stage, {}).code.items()]
+    return hashlib.md5(json.dumps(files).encode(), usedforsecurity=False).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def next_trial(study: Study, aim: Aim, trials: int) -> Trial | None:
     """
     from optuna.trial import TrialState
 
-    now = replace(aim, params=resolved(aim.space.overrides({})))
+    params = resolved(aim.space.overrides({}))
+    now = replace(aim, params=params, code=code_of(aim.network, aim.encoder))
     if now.facts() != aim.facts():
         raise PipelineError(
             f"{FILE} or the code was changed, and the scores would not compare; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,8 @@ from stages.errors import PipelineError
 from stages.params import Params, read_params
 from stages.search_space import read_space
 from stages.study import open_study
-from stages.trials import Aim, best_of, next_trial
-from tests.conftest import (
-    set_params,
-)
+from stages.trials import Aim, best_of, code_of, next_trial
+from tests.conftest import set_params
 from tests.test_search_space import LR
 
 
@@ -34,8 +33,12 @@ def test_however_often_it_is_stopped_a_study_proposes_the_same(
     space = read_space([LR, "dcgan819.width=int(interval(4,64))"], "dcgan819")
     params = read_params(*Params.model_fields)
 
+    def aim_of(name: str) -> Aim:
+        names = (name, "dcgan819", "effnet_lite0", "fd_effnet_lite0", "minimize")
+        return Aim(*names, space, params, code_of("dcgan819", "effnet_lite0"))
+
     def proposals(name: str, leave: bool) -> list[dict[str, Any]]:
-        aim = Aim(name, "dcgan819", "effnet_lite0", "fd_effnet_lite0", "minimize", space, params)
+        aim = aim_of(name)
         found, proposed = open_study(aim), []
         while trial := next_trial(found, aim, 14):
             if leave:
@@ -55,10 +58,15 @@ def test_however_often_it_is_stopped_a_study_proposes_the_same(
     assert len({json.dumps(values) for values in straight}) == 14
     assert proposals("stopped", leave=True) == straight
 
-    aim = Aim("new", "dcgan819", "effnet_lite0", "fd_effnet_lite0", "minimize", space, params)
+    aim = aim_of("new")
     found = open_study(aim)
     set_params(workspace, {"lr": 0.5, "aegan.lr": 0.5})  # searched, and another network's
     assert next_trial(found, aim, 14)
     set_params(workspace, {"dcgan819.ema": 0.5})
-    with pytest.raises(PipelineError, match=r"params\.yaml was changed"):
+    changed = r"params\.yaml or the code was changed"
+    with pytest.raises(PipelineError, match=changed):
         next_trial(found, aim, 14)
+    set_params(workspace, {"dcgan819.ema": 0.0})
+    assert next_trial(found, aim, 14)
+    with pytest.raises(PipelineError, match=changed):
+        next_trial(found, replace(aim, code="another"), 14)
