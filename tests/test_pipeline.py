@@ -55,6 +55,7 @@ STAGES = [
 NO_DEPENDENCIES = {
     "stages/__init__.py",
     "stages/checkpoint.py",
+    "stages/drawing.py",
     "stages/errors.py",
     "stages/executions.py",
     "stages/experiments.py",
