@@ -54,6 +54,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def clone(repository: Path, tmp_path: Path) -> Path:
+    """What git has of the repository, and nothing of what DVC keeps."""
+    folder = tmp_path / "clone"
+    run("git", "clone", "-q", str(repository), str(folder), cwd=tmp_path)
+    return folder
+
+
 def sync(repository: Path, **env: str) -> str:
     return run("python", "-m", "stages.sync", cwd=repository, **env).stderr
 
@@ -68,10 +76,8 @@ def test_what_ran_here_is_not_restored(repository: Path, monkeypatch: pytest.Mon
     assert len(runs(repository)) == len(STAGES)
 
 
-def test_a_clone_gets_its_runs_back_once(repository: Path, tmp_path: Path) -> None:
+def test_a_clone_gets_its_runs_back_once(repository: Path, clone: Path) -> None:
     """Parameters, every point, the samples; whoever asks again gets none twice."""
-    clone = tmp_path / "clone"
-    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
     said = sync(clone)
     assert said.startswith("Restored: ")
     assert all(stage in said for stage in STAGES)
@@ -120,10 +126,8 @@ def shown(client: mlflow.MlflowClient, of: Run) -> list[int]:
 
 
 def test_a_restoring_that_was_cut_off_is_gone_on_with(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clone = tmp_path / "clone"
-    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
     monkeypatch.chdir(clone)
     monkeypatch.delenv("DVC_ROOT", raising=False)
 
@@ -144,11 +148,9 @@ def test_a_restoring_that_was_cut_off_is_gone_on_with(
 
 
 def test_a_run_that_was_not_told_to_its_end_gets_the_rest(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Path, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its server went away, and then its process came to its end."""
-    clone = tmp_path / "clone"
-    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
     run("dvc", "cache", "dir", "--local", str(repository / ".dvc/cache"), cwd=clone)
     run("dvc", "checkout", "-q", "train_dcgan819", cwd=clone)
     monkeypatch.chdir(clone)
@@ -186,9 +188,7 @@ def _number(value: str) -> Any:
         return value
 
 
-def test_files_that_were_changed_since_restore_nothing(repository: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
+def test_files_that_were_changed_since_restore_nothing(clone: Path) -> None:
     with (clone / "reports/dcgan819/history.csv").open("a") as file:
         file.write("99,99\n")
     sync(clone)
@@ -229,11 +229,9 @@ def test_a_run_whose_process_was_killed_is_closed(repository: Path) -> None:
 
 
 def test_what_another_machine_restores_is_left_to_it(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes of two containers may have the same number."""
-    clone = tmp_path / "clone"
-    run("git", "clone", "-q", str(repository), str(clone), cwd=tmp_path)
     monkeypatch.chdir(clone)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     (execution,) = (each for each in executions() if each.stage == "augment")
