@@ -15,20 +15,22 @@ import click
 
 TRAINING = Path("reports/dcgan819/run.json")
 # A stage that does nothing, with MLflow and without.
-EMPTY = "from stages.params import read_params\nparams = read_params('seed')\n"
-TRACKED = f"{EMPTY}from stages.tracking import tracked\nwith tracked('nothing', params): pass"
+EMPTY = "from pokegan.core.params import read_params\nparams = read_params('seed')\n"
+TRACKED = (
+    f"{EMPTY}from pokegan.tracking.run import track_run\nwith track_run('nothing', params): pass"
+)
 # What a training tells in an epoch: ten measures, and a grid of its samples.
 TELLING = """
 import time
 import numpy as np
-from stages.params import read_params
-from stages.tracking import tracked
+from pokegan.core.params import read_params
+from pokegan.tracking.run import track_run
 grid = np.random.default_rng(1).integers(0, 255, (530, 530, 3), dtype=np.uint8)
-with tracked("a_training", read_params("seed")) as run:
+with track_run("a_training", read_params("seed")) as run:
     began = time.perf_counter()
     for step in range(1, 101):
-        run.picture("samples", grid, step=step)
-        run.metrics({f"measure_{number}": 1.0 for number in range(10)}, step=step)
+        run.log_image("samples", grid, step=step)
+        run.log_metrics({f"measure_{number}": 1.0 for number in range(10)}, step=step)
     told = time.perf_counter()
 print((told - began) / 100, (time.perf_counter() - began) / 100)
 """
@@ -67,15 +69,15 @@ def glue(rounds: int) -> None:
         folder = Path(temporary)
         (folder / "params.yaml").write_bytes(Path("params.yaml").read_bytes())
         bare = seconds(sys.executable, "-c", EMPTY, cwd=folder)
-        tracked = seconds(sys.executable, "-c", TRACKED, cwd=folder)
-        rows["a stage's tracking, from its import to the closed run"] = f"{tracked - bare:.2f} s"
+        track_run = seconds(sys.executable, "-c", TRACKED, cwd=folder)
+        rows["a stage's tracking, from its import to the closed run"] = f"{track_run - bare:.2f} s"
         told = subprocess.run(
             [sys.executable, "-c", TELLING],
             cwd=folder, env=environment, check=True, capture_output=True, text=True,
         )  # fmt: skip
     waits, works = map(float, told.stdout.split())
     training = json.loads(TRAINING.read_text(encoding="utf-8"))
-    share = (tracked - bare + training["epochs"] * works) / training["seconds"]
+    share = (track_run - bare + training["epochs"] * works) / training["seconds"]
     rows["what an epoch's telling keeps the training waiting"] = f"{1000 * waits:.2f} ms"
     rows["… and costs the thread that tells"] = f"{1000 * works:.0f} ms"
     rows["all tracking ÷ the committed training of dcgan819"] = f"{100 * share:.2f} %"

@@ -16,14 +16,14 @@ import click
 import numpy as np
 from PIL import Image, ImageFilter
 
-from stages.datasets import load_pictures
-from stages.errors import PipelineError
-from stages.gan.device import be_exact, choose_device
-from stages.params import ENCODERS
-from stages.scoring.encoding import encode, load_encoder
-from stages.scoring.features import halves
-from stages.scoring.folders import list_pictures, read_pictures
-from stages.scoring.protocol import Reals
+from pokegan.cli.folders import list_pictures, read_pictures
+from pokegan.compute.device import choose_device, set_deterministic
+from pokegan.core.arrays import load_images
+from pokegan.core.errors import PipelineError
+from pokegan.core.schema import ENCODERS
+from pokegan.metrics.encoding import encode, load_encoder
+from pokegan.metrics.features import halves
+from pokegan.metrics.protocol import Reference
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -41,8 +41,8 @@ Change = Callable[[Image.Image], Image.Image]
 )
 def main(pictures: int, encoder: str, seed: int, foreign: tuple[tuple[str, Path], ...]) -> None:
     """Score damaged true pictures and foreign ones against the pipeline's 14,000."""
-    data = load_pictures(Path("data/pokemon14000.npy"))
-    artworks = load_pictures(Path("data/pokemon819.npy"))
+    data = load_images(Path("data/pokemon14000.npy"))
+    artworks = load_images(Path("data/pokemon819.npy"))
     first, second = halves(len(data), pictures, seed)
     count, side = len(first), data.shape[1]
     true, rng = data[second], np.random.default_rng(seed)
@@ -79,10 +79,10 @@ def main(pictures: int, encoder: str, seed: int, foreign: tuple[tuple[str, Path]
         "uniform noise": lambda: rng.integers(0, 256, true.shape, dtype=np.uint8),
     }
 
-    be_exact(seed)
+    set_deterministic(seed)
     device = choose_device()
     network = load_encoder(encoder, device)
-    reals = Reals(encode(network, data[first], device))
+    reals = Reference(encode(network, data[first], device))
     digits = {"fd": 1, "kd": 1, "cs": 2, "precision": 2, "recall": 2, "near_duplicates": 2}
     click.echo(f"{count} against {count} pictures of {side}², {encoder}, seed {seed}\n")
     click.echo(f"| compared | {' | '.join(digits)} |\n| --- |{' ---: |' * len(digits)}")

@@ -12,11 +12,11 @@ import torch
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from benchmarks.training import seconds
-from stages.gan.device import be_exact, choose_device
-from stages.provenance import machine
-from stages.scoring.distances import frechet_distance
-from stages.scoring.encoders.effnet_lite0 import Encoder
-from stages.scoring.encoding import BATCH, encode
+from pokegan.compute.device import choose_device, set_deterministic
+from pokegan.core.provenance import machine
+from pokegan.encoders.effnet_lite0 import Encoder
+from pokegan.metrics.distances import frechet_distance
+from pokegan.metrics.encoding import BATCH, encode
 
 PICTURES, DIMENSIONS = 1024, 2048
 ENCODED = 128
@@ -41,7 +41,7 @@ def by_torch_fidelity(first: np.ndarray, second: np.ndarray) -> float:
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 def main(rounds: int) -> None:
     """Measure in turns, and print medians; ratios first."""
-    be_exact(1)
+    set_deterministic(1)
     device = choose_device()
     rng = np.random.default_rng(1)
     first = rng.normal(size=(PICTURES, DIMENSIONS)).astype(np.float32)

@@ -30,17 +30,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from stages.datasets import load_pictures
-from stages.gan.dcgan import Dcgan
-from stages.gan.device import autocast, be_exact, choose_device, choose_precision
-from stages.gan.networks import from_bytes
-from stages.gan.randomness import Streams
-from stages.gan.training import Schedule, Training
-from stages.params import Network, read_params
-from stages.provenance import machine
-from stages.sources.archive import read_archive
-from stages.sources.selection import select
-from stages.story import Story
+from pokegan.compute.device import autocast, choose_device, choose_precision, set_deterministic
+from pokegan.compute.randomness import Streams
+from pokegan.core.arrays import load_images
+from pokegan.core.params import read_params
+from pokegan.core.schema import GanParams
+from pokegan.core.provenance import machine
+from pokegan.data.selection import select
+from pokegan.data.sources.archive import read_archive
+from pokegan.gans.dcgan import Dcgan
+from pokegan.networks.sampling import from_uint8
+from pokegan.training.history import Story
+from pokegan.training.loop import Schedule, Training
 
 Turn = Callable[[], float]
 SIDE = 2048
@@ -62,7 +63,7 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
-def ours(network: Network, pictures: np.ndarray, precision: str, folder: Path) -> Turn:
+def ours(network: GanParams, pictures: np.ndarray, precision: str, folder: Path) -> Turn:
     """Pictures a second of the engine: an epoch a turn, with its reading and its history."""
     device, streams = choose_device(), Streams(1)
     gan = Dcgan(network, 0.0002, pictures.shape[1], streams)
@@ -81,13 +82,13 @@ def ours(network: Network, pictures: np.ndarray, precision: str, folder: Path) -
     return lambda: schedule.steps_per_epoch * network.batch_size / seconds(epoch)
 
 
-def bare(network: Network, pictures: np.ndarray, precision: str, steps: int) -> Turn:
+def bare(network: GanParams, pictures: np.ndarray, precision: str, steps: int) -> Turn:
     """The same two optimisation steps on one resident batch, and nothing else."""
     device = choose_device()
     gan = Dcgan(network, 0.0002, pictures.shape[1], Streams(1))
     gan.prepare(device)
     generator, discriminator = gan.generator, gan.discriminator
-    real = from_bytes(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
+    real = from_uint8(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
     ones = torch.ones(len(real), device=device)
     loss = functional.binary_cross_entropy_with_logits
 
@@ -113,7 +114,7 @@ def bare(network: Network, pictures: np.ndarray, precision: str, steps: int) -> 
     return lambda: steps * len(real) / seconds(loop)
 
 
-def usual(network: Network, folder: Path, resolution: int) -> Turn:
+def usual(network: GanParams, folder: Path, resolution: int) -> Turn:
     """The usual script: pictures from files each epoch, fp32, numbers read in each step."""
     device = choose_device()
     gan = Dcgan(network, 0.0002, resolution, Streams(1))
@@ -176,12 +177,12 @@ def peak(precision: str) -> Turn:
     return lambda: 10 * 2 * SIDE**3 / seconds(products)
 
 
-def operations(network: Network, pictures: np.ndarray, precision: str) -> float:
+def operations(network: GanParams, pictures: np.ndarray, precision: str) -> float:
     """Floating-point operations a picture of one training step, as torch counts them."""
     streams, device = Streams(1), choose_device()
     gan = Dcgan(network, 0.0002, pictures.shape[1], streams)
     gan.prepare(device)
-    real = from_bytes(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
+    real = from_uint8(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
     drawn = {k: v.to(device) for k, v in gan.draw(len(real), streams).items()}
     with FlopCounterMode(display=False) as counter, autocast(precision, device):
         gan.step(real, drawn)
@@ -241,12 +242,12 @@ def rows(folder: Path) -> int:
 @click.option("--precision", default="auto", type=click.Choice(["auto", "fp32", "bf16"]))
 def benchmark(rounds: int, precision: str) -> None:
     """Measure the training of dcgan819; print a table, ratios first."""
-    network: Network = read_params("dcgan819").dcgan819
+    network: GanParams = read_params("dcgan819").dcgan819
     enlarged = Path("data/pokemon2457.npy")
-    augmented = load_pictures(enlarged)
+    augmented = load_images(enlarged)
     device = choose_device()
     fast = choose_precision(precision, device)
-    be_exact(1)
+    set_deterministic(1)
     resolution = augmented.shape[1]
     folder = Path(tempfile.mkdtemp(prefix="pokegan-benchmark-"))
     try:

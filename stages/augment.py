@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.outputs import save_array, whole
-from stages.params import Augment, read_params
+from pokegan.core.files import atomic_write, save_array
+from pokegan.core.params import read_params
+from pokegan.core.schema import Augment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +31,13 @@ def augment(pictures: Path, enlarged: Path, sheet: Path) -> None:
 
     import numpy as np
 
-    from stages.datasets import load_pictures
-    from stages.pictures.grids import evenly_spaced, grid, to_image
-    from stages.tracking import tracked
+    from pokegan.analysis.subset import evenly_spaced
+    from pokegan.core.arrays import load_images
+    from pokegan.core.grids import grid, to_image
+    from pokegan.tracking.run import track_run
 
-    with tracked("augment", params) as run:
-        originals = load_pictures(pictures)
+    with track_run("augment", params) as run:
+        originals = load_images(pictures)
         copies = enlarge(originals, params.augment, params.seed)
         triples = evenly_spaced(copies.reshape(3, *originals.shape).swapaxes(0, 1), SHOWN)
         rows = [triples[i : i + COLUMNS] for i in range(0, len(triples), COLUMNS)]
@@ -43,10 +45,10 @@ def augment(pictures: Path, enlarged: Path, sheet: Path) -> None:
         overview = grid(np.concatenate(kinds), COLUMNS)
 
         save_array(enlarged, copies)
-        with whole(sheet) as temporary:
+        with atomic_write(sheet) as temporary:
             to_image(overview).save(temporary, format="PNG")
-        run.picture("enlargement", overview)
-        run.metrics({"originals": len(originals), "pictures": len(copies)})
+        run.log_image("enlargement", overview)
+        run.log_metrics({"originals": len(originals), "pictures": len(copies)})
         click.echo(f"{enlarged}: {len(originals)} → {len(copies)} pictures", err=True)
 
 

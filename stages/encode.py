@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from stages.outputs import whole
-from stages.params import ENCODERS, read_params
+from pokegan.core.files import atomic_write
+from pokegan.core.params import read_params
+from pokegan.core.schema import ENCODERS
 
 
 @click.command()
@@ -23,28 +24,28 @@ def encode(encoder: str, pictures: Path, features: Path) -> None:
 
     from itertools import chain
 
-    from stages.datasets import load_pictures
-    from stages.gan.device import be_exact, choose_device
-    from stages.progress import picture_bar
-    from stages.provenance import machine
-    from stages.scoring.encoding import encode, load_encoder
-    from stages.scoring.features import halves, save_features
-    from stages.tracking import tracked
+    from pokegan.compute.device import choose_device, set_deterministic
+    from pokegan.core.arrays import load_images
+    from pokegan.core.progress import progress_bar
+    from pokegan.core.provenance import machine
+    from pokegan.metrics.encoding import encode, load_encoder
+    from pokegan.metrics.features import halves, save_features
+    from pokegan.tracking.run import track_run
 
     stage = f"encode_{pictures.stem}@{encoder}"
-    data = load_pictures(pictures)
+    data = load_images(pictures)
     parts = halves(len(data), params.evaluate.pictures, params.seed)
-    be_exact(params.seed)
+    set_deterministic(params.seed)
     device = choose_device()
     network = load_encoder(encoder, device)
-    with tracked(stage, params) as run:
+    with track_run(stage, params) as run:
         count = len(parts[0])
-        with picture_bar(stage, 2 * count) as bar:
+        with progress_bar(stage, 2 * count) as bar:
             rows = chain.from_iterable(parts)
             encoding = encode(network, (data[row] for row in rows), device, bar.update)
-        with whole(features) as temporary:
+        with atomic_write(features) as temporary:
             save_features(temporary, network, parts, (encoding[:count], encoding[count:]))
-        run.facts({"encoder": encoder, "encoder_sha256": network.sha256, **machine(device)})
+        run.set_tags({"encoder": encoder, "encoder_sha256": network.sha256, **machine(device)})
         click.echo(f"{features}: 2 × {count} of the {len(data)} pictures", err=True)
 
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.errors import PipelineError
-from stages.outputs import save_json, save_table
-from stages.params import ENCODERS, NETWORKS, read_params
+from pokegan.core.errors import PipelineError
+from pokegan.core.files import save_json, save_table
+from pokegan.core.params import NetworkName, read_params
+from pokegan.core.schema import ENCODERS
 
 if TYPE_CHECKING:
     import torch
 
-    from stages.params import Evaluate
-    from stages.scoring.encoding import Encoding
+    from pokegan.core.schema import Evaluate
+    from pokegan.metrics.encoding import Features
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NETWORKS))
+@click.argument("name", type=NetworkName())
 @click.argument("encoder", type=click.Choice(ENCODERS))
 @click.argument("features", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
@@ -36,47 +37,47 @@ def evaluate(name: str, encoder: str, features: Path, model: Path, scores: Path)
 
     import pandas as pd
 
-    from stages.gan.device import be_exact, choose_device
-    from stages.gan.networks import draw_pictures
-    from stages.gan.randomness import Streams, latents
-    from stages.gan.weights import load_network, read_configuration
-    from stages.progress import picture_bar
-    from stages.provenance import machine
-    from stages.scoring.encoding import encode, load_encoder
-    from stages.scoring.features import load_features
-    from stages.scoring.names import full_name
-    from stages.scoring.protocol import (
+    from pokegan.compute.device import choose_device, set_deterministic
+    from pokegan.compute.randomness import Streams
+    from pokegan.core.progress import progress_bar
+    from pokegan.core.provenance import machine
+    from pokegan.metrics.encoding import encode, load_encoder
+    from pokegan.metrics.features import load_features
+    from pokegan.metrics.names import metric_name
+    from pokegan.metrics.protocol import (
         LEGACY_BATCH,
-        Reals,
+        Reference,
         legacy_best,
         legacy_scores,
         mean_and_spread,
         summary,
     )
-    from stages.tracking import tracked
+    from pokegan.networks.sampling import generate_images, sample_latents
+    from pokegan.networks.weights import load_network, read_config
+    from pokegan.tracking.run import track_run
 
     stage = f"evaluate_{name}@{encoder}"
-    be_exact(params.seed)
+    set_deterministic(params.seed)
     device = choose_device()
     network = load_encoder(encoder, device)
-    reals = Reals(*load_features(features, network))
+    reals = Reference(*load_features(features, network))
     check_numbers(protocol, len(reals), LEGACY_BATCH)
-    configuration = read_configuration(model)
+    configuration = read_config(model)
     snapshots, latent_dim = configuration["snapshots"], configuration["latent_dim"]
     if not snapshots:
         raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
     streams = Streams(params.seed)
     count = protocol.draws * len(reals)
-    z = latents(count, latent_dim, streams["evaluation latents"]).split(len(reals))
-    legacy_z = latents(LEGACY_BATCH, latent_dim, streams["legacy latents"])
+    z = sample_latents(count, latent_dim, streams["evaluation latents"]).split(len(reals))
+    legacy_z = sample_latents(LEGACY_BATCH, latent_dim, streams["legacy latents"])
 
     total = (len(snapshots) - 1) * len(reals) + count
     total += len(snapshots) * LEGACY_BATCH if protocol.legacy_128 else 0
-    with tracked(stage, params) as run, picture_bar(stage, total) as bar:
+    with track_run(stage, params) as run, progress_bar(stage, total) as bar:
 
-        def drawn(generator: torch.nn.Module, z: torch.Tensor, training: bool = False) -> Encoding:
+        def drawn(generator: torch.nn.Module, z: torch.Tensor, training: bool = False) -> Features:
             batch_size = len(z) if training else 64
-            fakes = draw_pictures(generator, z, batch_size, training)
+            fakes = generate_images(generator, z, batch_size, training)
             return encode(network, fakes.numpy(), device, bar.update)
 
         rows, legacy = [], []
@@ -87,15 +88,15 @@ def evaluate(name: str, encoder: str, features: Path, model: Path, scores: Path)
             draws = [reals.score(drawn(generator, each), protocol.splits) for each in several]
             found, spread = mean_and_spread(draws)
             rows.append({"epoch": snapshot["epoch"], "step": snapshot["step"], **found})
-            told = {full_name(score, encoder): value for score, value in found.items()}
-            run.metrics(told, step=snapshot["step"])
+            told = {metric_name(score, encoder): value for score, value in found.items()}
+            run.log_metrics(told, step=snapshot["step"])
             if protocol.legacy_128:
                 students = drawn(generator, legacy_z, training=True)
                 legacy.append(legacy_scores(students, reals.first))
 
         scored = summary(encoder, found, reals.floor(protocol.splits), spread)
         for score, value in (legacy_best(legacy) if legacy else {}).items():
-            scored[f"legacy_128_{full_name(score, encoder)}"] = float(f"{value:.6g}")
+            scored[f"legacy_128_{metric_name(score, encoder)}"] = float(f"{value:.6g}")
         facts = {
             "encoder": encoder,
             "encoder_sha256": network.sha256,
@@ -105,10 +106,10 @@ def evaluate(name: str, encoder: str, features: Path, model: Path, scores: Path)
         }
         save_table(scores / f"{encoder}.csv", pd.DataFrame(rows), digits=6)
         save_json(scores / f"{encoder}.json", {**facts, **scored})
-        run.metrics({key: value for key, value in scored.items() if key not in told})
-        run.facts({"network": name, **facts, **machine(device)})
-        run.model(name, model, encoder, {**facts, **scored})
-        distance = full_name("fd", encoder)
+        run.log_metrics({key: value for key, value in scored.items() if key not in told})
+        run.set_tags({"network": name, **facts, **machine(device)})
+        run.log_model(name, model, encoder, {**facts, **scored})
+        distance = metric_name("fd", encoder)
         click.echo(
             f"{scores / encoder}.json: {distance} {scored[distance]:.1f} "
             f"± {scored[f'{distance}_spread']:.1f}, of true pictures "

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.outputs import save_json, whole
-from stages.params import NETWORKS, read_params
+from pokegan.core.files import atomic_write, save_json
+from pokegan.core.params import NetworkName, read_params
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from stages.gan.randomness import Streams
+    from pokegan.compute.randomness import Streams
 
 STEPS = 8  # pictures a row, which a phone shows large enough
 PATHS = 6
@@ -29,7 +29,7 @@ MOST = 1000  # true pictures that are measured
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NETWORKS))
+@click.argument("name", type=NetworkName())
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("latent_space", type=click.Path(path_type=Path))
 @click.option(
@@ -60,16 +60,17 @@ def explore(
 
     import numpy as np
 
-    from stages.datasets import load_pictures
-    from stages.gan.device import be_exact, choose_device
-    from stages.gan.randomness import Streams, latents
-    from stages.gan.weights import load_generator, load_network
-    from stages.pictures.grids import evenly_spaced, grid
-    from stages.provenance import machine
-    from stages.resolutions import check_resolution
-    from stages.tracking import tracked
+    from pokegan.analysis.subset import evenly_spaced
+    from pokegan.compute.device import choose_device, set_deterministic
+    from pokegan.compute.randomness import Streams
+    from pokegan.core.arrays import check_resolution, load_images
+    from pokegan.core.grids import grid
+    from pokegan.core.provenance import machine
+    from pokegan.networks.sampling import sample_latents
+    from pokegan.networks.weights import load_generator, load_network
+    from pokegan.tracking.run import track_run
 
-    be_exact(params.seed)
+    set_deterministic(params.seed)
     device = choose_device()
     generator, configuration = load_generator(model)
     generator.to(device)
@@ -77,28 +78,28 @@ def explore(
     back = bool(reals and trained_on and errors)
     if reals and trained_on:
         encoder = load_network(model, "encoder").to(device)
-        true_pictures = evenly_spaced(load_pictures(reals), MOST)
+        true_pictures = evenly_spaced(load_images(reals), MOST)
         check_resolution(reals, true_pictures.shape[1], configuration["resolution"])
-        seen = familiar(true_pictures, load_pictures(trained_on))
-    with tracked(f"explore_{name}", params) as run:
+        seen = familiar(true_pictures, load_images(trained_on))
+    with track_run(f"explore_{name}", params) as run:
         found = around(generator, latent_dim, streams)
         facts: dict[str, int] = {}
         figures: dict[str, float] = {}
         if back:
-            z = latents(len(true_pictures), latent_dim, streams["cycle latents"])
+            z = sample_latents(len(true_pictures), latent_dim, streams["cycle latents"])
             again, figures = rebuilt(generator, encoder, true_pictures, z)
             found |= again
             facts = {"pictures": len(true_pictures), **seen}
-        with whole(latent_space) as temporary, temporary.open("wb") as file:
+        with atomic_write(latent_space) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **found)  # type: ignore[arg-type]
         if errors:
             save_json(errors, {**facts, **figures})
         for kind in ("paths", "neighbourhoods", "between"):
             if kind in found:
                 rows = found[kind].reshape(-1, *found[kind].shape[-3:])
-                run.picture(kind, grid(rows, STEPS))
-        run.metrics(figures)
-        run.facts({"network": name, **facts, **machine(device)})
+                run.log_image(kind, grid(rows, STEPS))
+        run.log_metrics(figures)
+        run.set_tags({"network": name, **facts, **machine(device)})
         click.echo(told(latent_space, figures), err=True)
 
 
@@ -113,23 +114,28 @@ def around(generator: nn.Module, latent_dim: int, streams: Streams) -> dict[str,
     """
     import numpy as np
 
-    from stages.gan.latent_space import closed_path, differences, turned
-    from stages.gan.networks import draw_pictures
-    from stages.gan.randomness import latents
+    from pokegan.analysis.latent_space import closed_path, differences, turned
+    from pokegan.networks.sampling import generate_images, sample_latents
 
     if latent_dim < 2:
         return {}
     degrees = np.array(DEGREES)
 
     def drawn(z: Tensor) -> np.ndarray:
-        pictures = draw_pictures(generator, z.flatten(0, -2)).numpy()
+        pictures = generate_images(generator, z.flatten(0, -2)).numpy()
         return pictures.reshape(*z.shape[:-1], *pictures.shape[1:])
 
-    paths = closed_path(latents(PATHS, latent_dim, streams["path latents"]), STEPS, with_ends=True)
+    paths = closed_path(
+        sample_latents(PATHS, latent_dim, streams["path latents"]), STEPS, with_ends=True
+    )
     stream = streams["neighbourhood latents"]
-    centres = latents(NEIGHBOURHOODS, latent_dim, stream).repeat_interleave(DIRECTIONS, dim=0)
-    neighbours = turned(centres, latents(len(centres), latent_dim, stream), degrees)
-    others, towards = latents(2 * TURNED, latent_dim, streams["turned latents"]).split(TURNED)
+    centres = sample_latents(NEIGHBOURHOODS, latent_dim, stream).repeat_interleave(
+        DIRECTIONS, dim=0
+    )
+    neighbours = turned(centres, sample_latents(len(centres), latent_dim, stream), degrees)
+    others, towards = sample_latents(2 * TURNED, latent_dim, streams["turned latents"]).split(
+        TURNED
+    )
     steps = drawn(turned(others, towards, degrees)).swapaxes(0, 1)
     return {
         "paths": drawn(paths),
@@ -156,14 +162,14 @@ def rebuilt(
     """
     import numpy as np
 
-    from stages.gan.latent_space import (
+    from pokegan.analysis.latent_space import (
         closed_path,
         differences,
         encode_pictures,
         reconstructions,
     )
-    from stages.gan.networks import draw_pictures
-    from stages.pictures.grids import evenly_spaced
+    from pokegan.analysis.subset import evenly_spaced
+    from pokegan.networks.sampling import generate_images
 
     rows = evenly_spaced(np.arange(len(reals)), SHOWN)
     encoded, _, again, picture_errors, _ = reconstructions(generator, encoder, reals)
@@ -176,14 +182,14 @@ def rebuilt(
     if z.shape[1] > 1:
         ends = evenly_spaced(np.arange(len(reals)), BETWEEN)
         path = closed_path(encoded[ends], STEPS - 2, with_ends=True)
-        ways = draw_pictures(generator, path.flatten(0, 1)).numpy()
+        ways = generate_images(generator, path.flatten(0, 1)).numpy()
         ways = ways.reshape(*path.shape[:2], *reals.shape[1:])
         first, last = reals[ends, None], np.roll(reals[ends], -1, axis=0)[:, None]
         found["between"] = np.concatenate([first, ways, last], axis=1)
 
     mirrored = np.ascontiguousarray(reals[:, :, ::-1])
     mean = reals.mean(axis=0).round().astype(np.uint8)
-    drawn = draw_pictures(generator, z).numpy()
+    drawn = generate_images(generator, z).numpy()
     found |= {
         "picture_errors": picture_errors,
         "mirrored_errors": reconstructions(generator, encoder, mirrored).picture_errors,

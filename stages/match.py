@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.outputs import save_json, whole
-from stages.params import ENCODERS, NETWORKS, read_params
+from pokegan.core.files import atomic_write, save_json
+from pokegan.core.params import NetworkName, read_params
+from pokegan.core.schema import ENCODERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ CLOSE = 0.05
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NETWORKS))
+@click.argument("name", type=NetworkName())
 @click.argument("encoder", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("index", type=click.Path(path_type=Path))
@@ -46,38 +47,39 @@ def match(
 
     import numpy as np
 
-    from stages.datasets import load_pictures
-    from stages.gan.device import be_exact, choose_device
-    from stages.gan.networks import draw_pictures
-    from stages.gan.randomness import Streams, latents
-    from stages.gan.weights import load_generator
-    from stages.progress import picture_bar
-    from stages.provenance import machine
-    from stages.resolutions import check_resolution
-    from stages.scoring.encoding import encode, load_encoder
-    from stages.scoring.resemblance import load_index, nearest
-    from stages.tracking import tracked
+    from pokegan.analysis.copies import load_index, nearest
+    from pokegan.compute.device import choose_device, set_deterministic
+    from pokegan.compute.randomness import Streams
+    from pokegan.core.arrays import check_resolution, load_images
+    from pokegan.core.progress import progress_bar
+    from pokegan.core.provenance import machine
+    from pokegan.metrics.encoding import encode, load_encoder
+    from pokegan.networks.sampling import generate_images, sample_latents
+    from pokegan.networks.weights import load_generator
+    from pokegan.tracking.run import track_run
 
     stage = f"match_{name}"
-    training = load_pictures(pictures)
-    be_exact(params.seed)
+    training = load_images(pictures)
+    set_deterministic(params.seed)
     device = choose_device()
     network = load_encoder(encoder, device)
     known = load_index(index, network, len(training))
     generator, configuration = load_generator(model)
     check_resolution(pictures, training.shape[1], configuration["resolution"])
     count = params.evaluate.pictures
-    with tracked(stage, params) as run:
-        z = latents(count, configuration["latent_dim"], Streams(params.seed)["matched latents"])
-        drawn = draw_pictures(generator.to(device), z).numpy()
-        with picture_bar(stage, count) as bar:
+    with track_run(stage, params) as run:
+        z = sample_latents(
+            count, configuration["latent_dim"], Streams(params.seed)["matched latents"]
+        )
+        drawn = generate_images(generator.to(device), z).numpy()
+        with progress_bar(stage, count) as bar:
             features = encode(network, drawn, device, bar.update).features
         neighbours = min(NEIGHBOURS, len(training))
         distances, rows = nearest(features, known.features, neighbours)
         chosen = shown(distances[:, 0])
         found = summary(distances[:, 0], known.to_own, known.to_others)
         facts = {"encoder": encoder, "encoder_sha256": network.sha256, "pictures": count}
-        with whole(copies) as temporary, temporary.open("wb") as file:
+        with atomic_write(copies) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 distances=distances[:, 0],
@@ -88,8 +90,8 @@ def match(
                 neighbour_distances=distances[chosen],
             )
         save_json(figures, {**facts, **found})
-        run.metrics(found)
-        run.facts({"network": name, **facts, **machine(device)})
+        run.log_metrics(found)
+        run.set_tags({"network": name, **facts, **machine(device)})
         told = f"{found['copies']:.1%} copies" if "copies" in found else "copies cannot be told"
         click.echo(f"{figures}: {told} among {count} pictures by {name}", err=True)
 
@@ -98,7 +100,7 @@ def shown(distances: np.ndarray) -> np.ndarray:
     """Which of the DISTANCES (N,) are shown: the CLOSEST, then OTHERS evenly among the rest."""
     import numpy as np
 
-    from stages.pictures.grids import evenly_spaced
+    from pokegan.analysis.subset import evenly_spaced
 
     order = distances.argsort(kind="stable")
     rest = order[CLOSEST:]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from stages.outputs import save_array, save_table, whole
-from stages.params import PictureSet, read_params
+from pokegan.core.files import atomic_write, save_array, save_table
+from pokegan.core.params import read_params
+from pokegan.core.schema import PictureSet
 
 SHEET = 1024
 COLUMNS = 32
@@ -30,12 +31,13 @@ def prepare(name: str, archive: Path, packed: Path, manifest: Path, sheet: Path)
 
     import pandas as pd
 
-    from stages.pictures.grids import evenly_spaced, grid, to_image
-    from stages.sources.archive import read_archive
-    from stages.sources.selection import select
-    from stages.tracking import tracked
+    from pokegan.analysis.subset import evenly_spaced
+    from pokegan.core.grids import grid, to_image
+    from pokegan.data.selection import select
+    from pokegan.data.sources.archive import read_archive
+    from pokegan.tracking.run import track_run
 
-    with tracked(f"prepare_{name}", params) as run:
+    with track_run(f"prepare_{name}", params) as run:
         with read_archive(archive) as pictures_as_they_came:
             selection = select(name, wanted.count, pictures_as_they_came, params.prepare)
         for path, why in selection.unreadable.items():
@@ -47,10 +49,10 @@ def prepare(name: str, archive: Path, packed: Path, manifest: Path, sheet: Path)
 
         save_array(packed, pictures)
         save_table(manifest, table)
-        with whole(sheet) as temporary:
+        with atomic_write(sheet) as temporary:
             to_image(overview).save(temporary, format="PNG")
-        run.picture("contact_sheet", overview)
-        run.metrics({"pictures": len(pictures), "unreadable": len(selection.unreadable)})
+        run.log_image("contact_sheet", overview)
+        run.log_metrics({"pictures": len(pictures), "unreadable": len(selection.unreadable)})
         kinds = ", ".join(f"{count} {kind}" for kind, count in table["kind"].value_counts().items())
         click.echo(f"{packed}: {len(pictures)} pictures ({kinds})", err=True)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from stages.outputs import save_json, whole
-from stages.params import NETWORKS, read_params
+from pokegan.core.files import atomic_write, save_json
+from pokegan.core.params import NetworkName, read_params
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NETWORKS))
+@click.argument("name", type=NetworkName())
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
@@ -30,33 +30,32 @@ def probe(
 
     import numpy as np
 
-    from stages.datasets import load_pictures
-    from stages.gan.construction import build
-    from stages.gan.device import be_exact, choose_device
-    from stages.gan.randomness import Streams
-    from stages.gan.weights import load_network, read_configuration
-    from stages.provenance import machine
-    from stages.resolutions import check_resolution
-    from stages.scoring.discriminators import (
+    from pokegan.analysis.discriminators import (
         calibrate,
         filter_pictures,
         first_filters,
         layer_features,
         likeness,
     )
-    from stages.scoring.probing import linear_probe, make_task, read_labels, summary
-    from stages.tracking import tracked
+    from pokegan.analysis.probing import linear_probe, make_task, read_labels, summary
+    from pokegan.compute.device import choose_device, set_deterministic
+    from pokegan.compute.randomness import Streams
+    from pokegan.core.arrays import check_resolution, load_images
+    from pokegan.core.provenance import machine
+    from pokegan.networks.factory import build
+    from pokegan.networks.weights import load_network, read_config
+    from pokegan.tracking.run import track_run
 
-    data = load_pictures(pictures)
+    data = load_images(pictures)
     task = make_task(read_labels(labels, len(data)))
-    be_exact(params.seed)
+    set_deterministic(params.seed)
     device = choose_device()
     trained = load_network(model, "discriminator").to(device)
-    description = read_configuration(model)["networks"]["discriminator"]
+    description = read_config(model)["networks"]["discriminator"]
     # The very weights that the training began with.
     untrained = build(description, Streams(params.seed), "discriminator").to(device)
     check_resolution(pictures, data.shape[1], description["resolution"])
-    with tracked(f"probe_{name}", params) as run:
+    with track_run(f"probe_{name}", params) as run:
         calibrate(untrained, data)
         found = {"filters_likeness": round(likeness(*map(first_filters, (trained, untrained))), 4)}
         if task.is_possible:
@@ -73,14 +72,14 @@ def probe(
                 found |= summary(kind, folds)
         facts = {"network": name, "filters": len(first_filters(trained)), **task.facts}
         save_json(scores, {**facts, **found})
-        with whole(filters) as temporary, temporary.open("wb") as file:
+        with atomic_write(filters) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 trained=filter_pictures(first_filters(trained)),
                 untrained=filter_pictures(first_filters(untrained)),
             )
-        run.metrics(found)
-        run.facts({**facts, **machine(device)})
+        run.log_metrics(found)
+        run.set_tags({**facts, **machine(device)})
         said = (
             f"{found['trained_accuracy']:.1%} of the types of held-out pictures told, "
             f"{found['untrained_accuracy']:.1%} before its training"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from stages.errors import PipelineError
-from stages.outputs import save_text, whole
+from pokegan.core.errors import PipelineError
+from pokegan.core.files import atomic_write, save_text
 
 MEASURES = {
     "discriminator_loss": "loss of the discriminator",
@@ -52,24 +52,24 @@ def report(
 
     The folder GRIDS gets the same grids as PNG files, and the time-lapses as animated WebP.
     """
-    from stages.params import read_params
+    from pokegan.core.params import read_params
 
     params = read_params("evaluate.encoders")
 
-    from stages.datasets import load_pictures
-    from stages.pictures.augmentation import seen_by_discriminators
-    from stages.pictures.charts import DASHES, curves, palette, script
-    from stages.pictures.copies import read_copies
-    from stages.pictures.data_sets import KINDS, contact_sheet, enlargement
-    from stages.pictures.features import read_features
-    from stages.pictures.latent_space import read_latent_space
-    from stages.pictures.stories import read_story, scores_by
-    from stages.pictures.templates import template
-    from stages.pictures.time_lapses import RATE, time_lapse, true_grid
-    from stages.pictures.types import read_types
-    from stages.tracking import tracked
+    from pokegan.core.arrays import load_images
+    from pokegan.report.augmentation import seen_by_discriminators
+    from pokegan.report.charts import DASHES, curves, palette, script
+    from pokegan.report.copies import read_copies
+    from pokegan.report.data_sets import KINDS, contact_sheet, enlargement
+    from pokegan.report.features import read_features
+    from pokegan.report.latent_space import read_latent_space
+    from pokegan.report.stories import read_story, scores_by
+    from pokegan.report.templates import template
+    from pokegan.report.time_lapses import RATE, time_lapse, true_grid
+    from pokegan.report.types import read_types
+    from pokegan.tracking.run import track_run
 
-    with tracked("report", params) as run:
+    with track_run("report", params) as run:
         encoders = params.evaluate.encoders
         networks = [read_story(story, encoders) for story in stories]
         trained = [network for network in networks if "run" in network]
@@ -78,8 +78,8 @@ def report(
                 f"{networks[0]['missing'][0]} is missing; "
                 "run `dvc repro`, which trains and scores first."
             )
-        true_pictures = load_pictures(reals)
-        with whole(grids) as drawings:
+        true_pictures = load_images(reals)
+        with atomic_write(grids) as drawings:
             drawings.mkdir()
             for network in trained:
                 network |= time_lapse(network, drawings)
@@ -109,7 +109,7 @@ def report(
             types=types,
             features=read_features(folders, types),
             sheets=[contact_sheet(sheet) for sheet in sheets],
-            enlargement=None if enlarged is None else enlargement(load_pictures(enlarged)),
+            enlargement=None if enlarged is None else enlargement(load_images(enlarged)),
             kinds=KINDS,
             augmentation=seen_by_discriminators(trained),
             pipeline=None if pipeline is None else read_drawing(pipeline),
@@ -125,7 +125,7 @@ def report(
             script=script(),
         )
         save_text(page, html)
-        run.file(page)
+        run.log_artifact(page)
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB", err=True)
 
 

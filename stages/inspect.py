@@ -1,0 +1,1 @@
+"""Inspect a trained network."""

@@ -1,0 +1,105 @@
+"""Nearest neighbours, and the index that they are searched in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pokegan.analysis.copies import (
+    Index,
+    load_index,
+    nearest,
+    nearest_relatives,
+    read_species,
+    save_index,
+)
+from pokegan.core.errors import PipelineError
+
+ENCODER: Any = SimpleNamespace(name="effnet_lite0", sha256="0123456789")
+INDEX = Index(np.eye(4, dtype=np.float32), np.arange(4.0), np.arange(4.0))
+
+
+def test_the_nearest_by_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    features, points = (rng.normal(size=(n, 6)).astype(np.float32) for n in (1030, 5))
+    distances, rows = nearest(points, features, 4)
+    apart = np.linalg.norm(points[:, None].astype(float) - features, axis=2)
+    assert (rows == apart.argsort(axis=1)[:, :4]).all()
+    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :4])
+
+    distances, rows = nearest(features, features, 1, but_itself=True)
+    apart = np.linalg.norm(features[:, None].astype(float) - features, axis=2)
+    np.fill_diagonal(apart, np.inf)
+    assert (rows[:, 0] == apart.argmin(axis=1)).all()
+    np.testing.assert_allclose(distances[:, 0], apart.min(axis=1))
+
+
+def test_relatives_and_strangers_by_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(1030, 6)).astype(np.float32)
+    groups = rng.integers(0, 300, 1030).astype(str)
+    groups[0] = "alone"
+    to_own, to_others = nearest_relatives(features, groups)
+    apart = np.linalg.norm(features[:, None].astype(float) - features, axis=2)
+    alike = groups[:, None] == groups
+    others = np.where(alike, np.inf, apart).min(axis=1)
+    np.fill_diagonal(alike, False)
+    np.testing.assert_allclose(to_others, others)
+    np.testing.assert_allclose(to_own, np.where(alike, apart, np.inf).min(axis=1))
+    assert np.isinf(to_own[0])
+
+
+def test_without_a_relative_or_a_stranger() -> None:
+    points = np.array([[0.0, 0], [3, 4], [6, 8]], np.float32)
+    to_own, to_others = nearest_relatives(points, np.array(["a", "a", "a"]))
+    assert to_own.tolist() == pytest.approx([5, 5, 5])
+    assert np.isinf(to_others).all()
+    to_own, to_others = nearest_relatives(points, np.array(["a", "b", "c"]))
+    assert np.isinf(to_own).all()
+    assert to_others.tolist() == pytest.approx([5, 5, 5])
+
+
+def test_species_are_numbers_or_else_files(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("row,source,national_number\n0,a.svg,25\n1,b.gif,25\n2,c.png,\n3,c.png,\n")
+    species = read_species(manifest, 4)
+    assert species.tolist() == ["25", "25", "c.png", "c.png"]
+    assert read_species(manifest, 12).tolist() == 3 * species.tolist()
+    own = read_species(manifest, 4, numbered=False)
+    assert own.tolist() == ["a.svg", "b.gif", "c.png", "c.png"]
+    for wrong, text, words in (
+        (5, manifest.read_text(), "m.csv has 4 rows for 5 pictures"),
+        (4, "row,source\n0,a.svg\n", "m.csv is no readable manifest"),
+        (4, "row,source,national_number\n", "m.csv has 0 rows for 4 pictures"),
+    ):
+        manifest.write_text(text)
+        with pytest.raises(PipelineError, match=words):
+            read_species(manifest, wrong)
+    with pytest.raises(PipelineError, match=r"none\.csv is missing"):
+        read_species(tmp_path / "none.csv", 4)
+
+
+def test_an_index_comes_back(tmp_path: Path) -> None:
+    save_index(tmp_path / "i.npz", ENCODER, INDEX)
+    for found, kept in zip(load_index(tmp_path / "i.npz", ENCODER, 4), INDEX, strict=True):
+        assert (found == kept).all()
+        assert found.dtype == kept.dtype
+
+
+def test_another_index_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "i.npz"
+    with pytest.raises(PipelineError, match=r"i\.npz is missing"):
+        load_index(file, ENCODER, 4)
+    save_index(file, ENCODER, INDEX)
+    with pytest.raises(PipelineError, match="an index of 4 pictures by effnet_lite0.*not of 5"):
+        load_index(file, ENCODER, 5)
+    other: Any = SimpleNamespace(name="effnet_lite0", sha256="9876543210")
+    with pytest.raises(PipelineError, match=r"by effnet_lite0 \(01234567…\), not .*\(98765432…\)"):
+        load_index(file, other, 4)
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(PipelineError, match=r"i\.npz is no index"):
+        load_index(file, ENCODER, 4)

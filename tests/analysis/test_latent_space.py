@@ -1,0 +1,138 @@
+"""Ways through a latent space, against closed forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pokegan.analysis.latent_space import (
+    closed_path,
+    differences,
+    encode_pictures,
+    reconstructions,
+    spherical_path,
+    turned,
+)
+from pokegan.compute.randomness import Streams
+from pokegan.core.errors import PipelineError
+from pokegan.networks.sampling import from_uint8, generate_images, sample_latents
+from pokegan.networks.weights import load_network
+from tests.cli.test_common import save_model
+
+
+def rotated(angle: float) -> Tensor:
+    """A latent of length 3, turned by ANGLE from the first axis towards the second."""
+    return 3 * torch.tensor([np.cos(angle), np.sin(angle), 0.0, 0.0], dtype=torch.float32)
+
+
+@pytest.mark.parametrize("angle", [1e-6, 0.01, np.pi / 2, 2.5, np.pi - 1e-3])
+def test_a_spherical_path_turns_evenly(angle: float) -> None:
+    shares = np.linspace(0, 1, 7)
+    path = spherical_path(rotated(0), rotated(angle), shares)
+    assert path.dtype == torch.float32
+    expected = torch.stack([rotated(share * angle) for share in shares])
+    torch.testing.assert_close(path, expected, rtol=0, atol=2e-6)
+
+
+def test_a_spherical_path_in_many_dimensions() -> None:
+    """White's formula for latents of one length."""
+    first, second = torch.randn(2, 128, generator=torch.Generator().manual_seed(0)).double()
+    second *= first.norm() / second.norm()
+    shares = np.array([0, 0.25, 0.5, 1])
+    angle = torch.acos(first @ second / first.norm() ** 2)
+    there = torch.from_numpy(shares)[:, None]
+    formula = (
+        torch.sin((1 - there) * angle) * first + torch.sin(there * angle) * second
+    ) / torch.sin(angle)
+    path = spherical_path(first.float(), second.float(), shares)
+    torch.testing.assert_close(path, formula.float())
+    assert torch.equal(path[[0, -1]], torch.stack([first.float(), second.float()]))
+    torch.testing.assert_close(path.norm(dim=1), first.norm().float().expand(4))
+
+
+def test_opposite_and_equal_latents_have_a_path() -> None:
+    shares = np.linspace(0, 1, 5)
+    path = spherical_path(rotated(0), -rotated(0), shares)
+    torch.testing.assert_close(path.norm(dim=1), torch.full((5,), 3.0))
+    torch.testing.assert_close(path[[0, -1]], torch.stack([rotated(0), -rotated(0)]))
+    assert abs(path[2] @ rotated(0)) < 1e-5
+    assert torch.equal(path, spherical_path(rotated(0), -rotated(0), shares))
+    torch.testing.assert_close(
+        spherical_path(rotated(1), rotated(1), shares), rotated(1).expand(5, 4)
+    )
+
+
+def test_lengths_go_evenly_from_one_to_the_other() -> None:
+    path = spherical_path(rotated(0), 3 * rotated(2), np.array([0, 0.5, 1]))
+    torch.testing.assert_close(path.norm(dim=1), torch.tensor([3.0, 6.0, 9.0]))
+    torch.testing.assert_close(path[1] / 2, rotated(1))
+
+
+def test_latents_without_a_direction_are_refused() -> None:
+    for first, second in [(rotated(0), torch.zeros(4)), (torch.ones(1), -torch.ones(1))]:
+        with pytest.raises(PipelineError, match="no spherical path"):
+            spherical_path(first, second, np.linspace(0, 1, 3))
+
+
+def test_a_closed_path_ends_where_it_began() -> None:
+    z = sample_latents(3, 8, Streams(1)["samples"])
+    rows = closed_path(z, 5, with_ends=True)
+    assert rows.shape == (3, 5, 8)
+    torch.testing.assert_close(rows[:, 0], z)
+    torch.testing.assert_close(rows[:, -1], z.roll(-1, 0))
+    loop = closed_path(z, 5, with_ends=False).flatten(0, 1)
+    assert len(torch.unique(loop, dim=0)) == 15
+    steps = (loop - loop.roll(-1, 0)).norm(dim=1).reshape(3, 5)
+    # On an arc with lengths that change evenly, steps are nearly alike, the last one among them.
+    assert (steps.max(dim=1).values < 1.5 * steps.min(dim=1).values).all()
+
+
+def test_encoding_pictures(workspace: Path, drawings: np.ndarray) -> None:
+    encoder = load_network(save_model(workspace / "model", "aegan"), "encoder")
+    z = encode_pictures(encoder, drawings, batch_size=20)
+    assert z.shape == (48, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(z, encoder(from_uint8(torch.from_numpy(drawings))))
+
+
+def test_a_latent_is_turned_by_degrees_and_keeps_its_length() -> None:
+    z, towards = sample_latents(10, 8, Streams(1)["samples"]).split(5)
+    degrees = np.array([0, 5, 30, 90, 180])
+    around = turned(z, towards, degrees)
+    assert around.shape == (5, 5, 8)
+    torch.testing.assert_close(around[:, 0], z)
+    torch.testing.assert_close(around[:, 4], -z)
+    torch.testing.assert_close(around.norm(dim=2), z.norm(dim=1)[:, None].expand(5, 5))
+    cosines = torch.cosine_similarity(around, z[:, None], dim=2)
+    expected = torch.from_numpy(np.cos(np.radians(degrees))).float().expand(5, 5)
+    torch.testing.assert_close(cosines, expected)
+    # In the plane of both, on that side.
+    for latent, other, found in zip(z, towards, around[:, 2], strict=True):
+        assert torch.linalg.matrix_rank(torch.stack([latent, other, found]), rtol=1e-5) == 2
+    assert ((around[:, 3] * towards).sum(dim=1) > 0).all()
+
+
+def test_differences_are_means_over_a_picture() -> None:
+    black, white = np.zeros((2, 4, 4, 3), np.uint8), np.full((2, 4, 4, 3), 255, np.uint8)
+    white[1, :2] = 51
+    assert differences(black, white) == pytest.approx([1, 0.6])
+    assert differences(white, black) == pytest.approx([1, 0.6])
+    assert (differences(white, white) == 0).all()
+
+
+def test_reconstructions_are_encoded_and_drawn_again(workspace: Path, drawings: np.ndarray) -> None:
+    folder = save_model(workspace / "model", "aegan")
+    generator, encoder = (load_network(folder, name) for name in ("generator", "encoder"))
+    z, originals, again, picture_errors, latent_errors = reconstructions(
+        generator, encoder, drawings
+    )
+    assert originals is drawings
+    torch.testing.assert_close(z, encode_pictures(encoder, drawings))
+    assert (again == generate_images(generator, z).numpy()).all()
+    expected = np.abs(again / 255 - drawings / 255).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(picture_errors, expected)
+    torch.testing.assert_close(latent_errors, (encode_pictures(encoder, again) - z).norm(dim=1))

@@ -1,0 +1,142 @@
+"""The linear probe on features that are known to tell everything, something or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pokegan.analysis.probing import (
+    FOLDS,
+    Task,
+    always_the_commonest,
+    linear_probe,
+    make_task,
+    read_labels,
+    split,
+    summary,
+)
+from pokegan.core.errors import PipelineError
+
+
+@pytest.fixture
+def task() -> Task:
+    """160 pictures in 40 families of four; water has half of the families, two others a quarter."""
+    families = np.repeat(np.arange(40), 4)
+    types = np.array(["Water", "Fire", "Water", "Grass"])[families % 4]
+    return Task(np.arange(160), types, families, {}, 0)
+
+
+def test_no_family_is_on_both_sides(task: Task) -> None:
+    folds = split(task, seed=1)
+    assert len(folds) == FOLDS
+    for train, held_out in folds:
+        assert not set(task.families[train]) & set(task.families[held_out])
+        assert set(task.types[held_out]) == {"Water", "Fire", "Grass"}
+    assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(160))
+
+
+def test_features_that_tell_the_type_tell_it(task: Task) -> None:
+    features = np.eye(3)[np.unique(task.types, return_inverse=True)[1]]
+    folds, guesses = linear_probe(features, task, seed=1)
+    assert (guesses == task.types).all()
+    assert {value for fold in folds for value in fold.values()} == {1.0}
+    assert set(folds[0]) == {"accuracy", "balanced_accuracy", "water_auc"}
+
+
+def test_features_of_the_family_alone_tell_nothing_of_others(task: Task) -> None:
+    """A probe that had seen relatives would tell them all."""
+    features = np.eye(40)[task.families].astype(np.float32)
+    folds, _ = linear_probe(features, task, seed=1)
+    assert np.mean([fold["accuracy"] for fold in folds]) < 0.6
+    assert np.mean([fold["balanced_accuracy"] for fold in folds]) < 0.45
+
+
+def test_noise_is_chance(task: Task) -> None:
+    features = np.random.default_rng(0).normal(size=(160, 300)).astype(np.float32)
+    folds, _ = linear_probe(features, task, seed=1)
+    assert np.mean([fold["balanced_accuracy"] for fold in folds]) < 0.45
+    assert 0.3 < np.mean([fold["water_auc"] for fold in folds]) < 0.7
+
+
+def test_water_is_not_asked_for_where_a_part_has_none_of_it(task: Task) -> None:
+    """Three families cannot be shared out among five parts; no NaN for those without."""
+    types = np.where(task.families < 3, "Water", np.where(task.families % 2, "Fire", "Grass"))
+    few = Task(task.rows, types, task.families, {}, 0)
+    features = np.random.default_rng(0).normal(size=(160, 5))
+    folds, _ = linear_probe(features, few, seed=1)
+    assert {name for fold in folds for name in fold} == {"accuracy", "balanced_accuracy"}
+
+
+def test_the_scale_of_features_does_not_matter_nor_a_constant_one(task: Task) -> None:
+    features = np.random.default_rng(0).normal(size=(160, 20))
+    features[:, 0] += 2 * (task.types == "Fire")
+    more = np.concatenate([1000 * features - 7, np.ones((160, 1))], axis=1)
+    first, second = (linear_probe(each, task, seed=1)[1] for each in (features, more))
+    assert (first == second).all()
+
+
+def test_features_without_any_difference_are_no_fault(task: Task) -> None:
+    folds, guesses = linear_probe(np.zeros((160, 5), np.float32), task, seed=1)
+    assert set(guesses) == {"Water"}
+    assert {fold["water_auc"] for fold in folds} == {0.5}
+
+
+def test_the_commonest_type_is_right_as_often_as_there_is_of_it(task: Task) -> None:
+    folds, commonest = always_the_commonest(task, seed=1)
+    told = summary("commonest", folds)
+    assert commonest == "Water"
+    assert told["commonest_accuracy"] == 0.5
+    assert told["commonest_balanced_accuracy"] == round(1 / 3, 4)
+
+
+def test_mean_and_spread_over_the_folds() -> None:
+    folds = [{"accuracy": value} for value in (0.1, 0.2, 0.6)]
+    assert summary("x", folds) == {"x_accuracy": 0.3, "x_accuracy_spread": 0.2646}
+
+
+def test_the_same_seed_gives_the_same_folds(task: Task) -> None:
+    def held_out(seed: int) -> list[list[int]]:
+        return [part.tolist() for _, part in split(task, seed)]
+
+    assert held_out(1) == held_out(1)
+    assert held_out(1) != held_out(2)
+
+
+def labels(tmp_path: Path, rows: list[str]) -> Path:
+    file = tmp_path / "labels.csv"
+    head = "row,national_number,first_type,second_type,family\n"
+    file.write_text(head + "".join(f"{row},{each}\n" for row, each in enumerate(rows)))
+    return file
+
+
+def test_types_with_few_families_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows = [f"1,Bug,,{family}" for family in range(FOLDS)]
+    rows += ["2,Ice,,7", "2,Ice,,7", "2,Ice,,8", "9,,,"]
+    rows += [f"1,Fire,,{family}" for family in range(10, 10 + FOLDS)]
+    task = make_task(read_labels(labels(tmp_path, rows), len(rows)))
+    assert task.rows.tolist() == [*range(FOLDS), *range(FOLDS + 4, len(rows))]
+    assert task.left_out == {"Ice": 3}
+    assert task.unlabelled == 1
+    assert task.is_possible
+    assert task.facts["pictures_of_rare_types"] == 3
+    assert task.facts["types"] == 2
+
+
+@pytest.mark.parametrize("rows", [["1,Bug,,1", ",,,"], [f"1,Bug,,{each}" for each in range(9)]])
+def test_nothing_and_one_type_are_no_task(tmp_path: Path, rows: list[str]) -> None:
+    assert not make_task(read_labels(labels(tmp_path, rows), len(rows))).is_possible
+
+
+def test_labels_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    file = labels(tmp_path, ["1,Bug,,1"])
+    with pytest.raises(PipelineError, match=r"labels.csv is not of the same 2 pictures"):
+        read_labels(file, 2)
+    pd.DataFrame({"row": [0]}).to_csv(file)
+    with pytest.raises(PipelineError, match=r"labels.csv holds no labels"):
+        read_labels(file, 1)
+    file.unlink()
+    with pytest.raises(PipelineError, match=r"labels.csv is missing; run `dvc repro`"):
+        read_labels(file, 1)

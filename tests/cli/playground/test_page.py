@@ -1,0 +1,275 @@
+"""The page in a real browser, on a machine without any other network.
+
+Needs the extra `play`, playwright and Chromium, which the default environment lacks:
+`make test-play` installs the first two.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import signal
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pokegan.analysis.latent_space import spherical_path
+from pokegan.cli.common import load_drawing_generator
+from pokegan.cli.playground.directions import moved, principal_directions
+from pokegan.networks.sampling import generate_images, seeded_latents
+from tests.cli.test_common import CPU, save_model
+from tests.cli.test_play import free_port
+from tests.conftest import ROOT, TINY, set_params, start_process
+
+pytest.importorskip("nicegui", reason="the playground's extra is not installed: make test-play")
+sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: make test-play")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+if CHROMIUM is None:
+    pytest.skip("no Chromium on this machine", allow_module_level=True)
+
+NAMES = ("dcgan819", "aegan")
+# Tells of every address beyond this machine that the server asks for.
+WATCHED = """
+import os, runpy, sys
+del os.environ["PYTEST_CURRENT_TEST"]  # with which nicegui would be under test itself
+def watch(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+    elif event == "socket.getaddrinfo":
+        address = arguments
+    else:
+        return
+    if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+        print("REACHED", address, file=sys.stderr, flush=True)
+sys.addaudithook(watch)
+runpy.run_module("pokegan.cli.play", run_name="__main__", alter_sys=True)
+"""
+
+
+class Playground:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        arguments = ("-c", WATCHED, "--port", str(self.port), "--no-browser")
+        self.process = start_process(folder, *arguments, PYTHONPATH=str(ROOT))
+        self.said = ""
+
+    def stop(self) -> str:
+        if not self.said:
+            self.process.send_signal(signal.SIGINT)
+            self.said = self.process.communicate(timeout=30)[1]
+        return self.said
+
+
+@pytest.fixture(scope="module")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
+    folder = tmp_path_factory.mktemp("playground")
+    shutil.copy(ROOT / "params.yaml", folder)
+    set_params(folder, TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in NAMES:
+            save_model(folder / "models" / name, name)
+    running = Playground(folder)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(playground: Playground, browser: Any) -> Iterator[Any]:
+    """The page, open; at the end nothing was complained about or asked of another machine."""
+    page = browser.new_page()
+    page.set_default_timeout(15_000)
+    faults: list[str] = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda fault: faults.append(str(fault)))
+    page.on("requestfailed", lambda request: faults.append(request.url[:200]))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((playground.address, "data:", "blob:"))
+            else faults.append(request.url[:200])
+        ),
+    )
+    until = monotonic() + 60
+    while True:  # the server needs a moment
+        faults.clear()
+        try:
+            page.goto(playground.address)
+            break
+        except sync_api.Error:
+            assert playground.process.poll() is None, playground.process.communicate()
+            assert monotonic() < until
+            sleep(0.2)
+    page.get_by_alt_text("sample 24").wait_for()
+    yield page
+    page.close()
+    assert faults == []
+
+
+def pixels(page: Any, name: str) -> np.ndarray:
+    source = page.get_by_alt_text(name, exact=True).get_attribute("src")
+    content = base64.b64decode(source.partition(",")[2])
+    return np.asarray(Image.open(BytesIO(content)).convert("RGB"))
+
+
+def await_pixels(page: Any, name: str, expected: np.ndarray) -> None:
+    """Within seconds the picture NAME shows EXPECTED (R, R, 3)."""
+    until = monotonic() + 10
+    while not np.array_equal(pixels(page, name), expected):
+        assert monotonic() < until, f"{name} does not show what it should"
+        page.wait_for_timeout(50)
+
+
+def slide(page: Any, name: str, *keys: str) -> None:
+    thumb = page.get_by_role("slider", name=name, exact=True).locator("[tabindex]")
+    thumb.focus()
+    for key in keys:
+        thumb.press(key)
+
+
+def network(playground: Playground, name: str = "dcgan819") -> Any:
+    return load_drawing_generator(playground.folder / "models" / name, CPU)[0]
+
+
+def choose(page: Any, name: str) -> None:
+    page.get_by_label("Network").click()
+    page.get_by_role("option", name=name).click()
+
+
+def test_samples_are_those_of_the_command(playground: Playground, page: Any) -> None:
+    choose(page, "models/dcgan819")
+    expected = generate_images(network(playground), seeded_latents(24, 8, 1)).numpy()
+    for number in (1, 24):
+        await_pixels(page, f"sample {number}", expected[number - 1])
+    page.get_by_label("Seed", exact=True).first.fill("5")
+    await_pixels(
+        page, "sample 1", generate_images(network(playground), seeded_latents(24, 8, 5)).numpy()[0]
+    )
+
+
+def test_sliders_count_truncate_and_go_back_in_training(playground: Playground, page: Any) -> None:
+    choose(page, "models/dcgan819")
+    slide(page, "Pictures", "ArrowRight")
+    page.get_by_alt_text("sample 25").wait_for()
+    slide(page, "Pictures", *["ArrowLeft"] * 2)
+    page.get_by_alt_text("sample 24").wait_for(state="detached")
+    slide(page, "Truncation", *["ArrowLeft"] * 20)
+    page.get_by_text("± 1.0").wait_for()
+    z = seeded_latents(23, 8, 1, 1.0)
+    await_pixels(page, "sample 2", generate_images(network(playground), z).numpy()[1])
+    slide(page, "Training", "ArrowLeft")
+    page.get_by_text("step 2, epoch 0.5").wait_for()
+    await_pixels(page, "sample 2", np.full((32, 32, 3), 128, np.uint8))
+
+
+def test_a_slider_moves_a_picture_and_reset_brings_it_back(
+    playground: Playground, page: Any
+) -> None:
+    choose(page, "models/dcgan819")
+    generator = network(playground)
+    z = seeded_latents(24, 8, 1)[2:3]
+    page.get_by_alt_text("sample 3", exact=True).click()
+    page.get_by_text("not moved: sample 3 of seed 1").wait_for()
+    still = generate_images(generator, z).numpy()[0]
+    await_pixels(page, "moved", still)
+    directions, shares = principal_directions(generator, 8)
+    slide(page, f"1 · {shares[0]:.1%}", *["ArrowRight"] * 30)
+    slide(page, f"3 · {shares[2]:.1%}", *["ArrowLeft"] * 5)
+    there = generate_images(generator, moved(z, directions, [3.0, 0, -0.5])).numpy()[0]
+    assert (there != still).any()
+    await_pixels(page, "moved", there)
+    await_pixels(page, "not moved", still)
+    page.get_by_role("button", name="Reset").click()
+    await_pixels(page, "moved", still)
+
+
+def test_the_way_between_two_seeds(playground: Playground, page: Any) -> None:
+    choose(page, "models/dcgan819")
+    page.get_by_role("tab", name="Between").click()
+    generator = network(playground)
+    ends = [seeded_latents(1, 8, seed)[0] for seed in (1, 2)]
+
+    def at(share: float) -> np.ndarray:
+        picture: np.ndarray = generate_images(
+            generator, spherical_path(*ends, np.array([share]))
+        ).numpy()[0]
+        return picture
+
+    await_pixels(page, "first", at(0))
+    await_pixels(page, "between", at(0.5))
+    await_pixels(page, "second", at(1))
+    slide(page, "Way", *["ArrowRight"] * 20)
+    await_pixels(page, "between", at(0.7))
+
+
+def test_a_drawing_and_a_file_are_drawn_again(
+    playground: Playground, page: Any, drawings: np.ndarray
+) -> None:
+    page.get_by_role("tab", name="Your picture").click()
+    choose(page, "models/dcgan819")
+    page.get_by_text("This network has no encoder").wait_for()
+    choose(page, "models/aegan")
+    page.get_by_label("red").click()
+    box = page.get_by_label("sheet to draw on").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 180, steps=5)
+    page.mouse.up()
+    page.get_by_text("drawn again by the trained network: error 0.").wait_for()
+    seen = pixels(page, "seen")
+    assert (abs(seen.astype(int) - (0xD3, 0x3F, 0x49)).max(axis=2) < 8).mean() > 0.03
+
+    content = BytesIO()
+    Image.fromarray(drawings[0]).save(content, format="PNG")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": content.getvalue()}
+    )
+    page.wait_for_function(
+        "before => document.querySelector('img[alt=seen]').src != before",
+        arg=page.get_by_alt_text("seen").get_attribute("src"),
+    )
+    page.get_by_role("button", name="Move it").click()
+    page.get_by_text("not moved: your picture").wait_for()
+
+    page.get_by_role("tab", name="Your picture").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    page.get_by_text("a.png cannot be read as a picture").wait_for()
+
+
+def test_only_this_machine_is_served_and_asked(playground: Playground, page: Any) -> None:
+    page.close()
+    table = Path("/proc/net/tcp")
+    if table.exists():
+        listening = [
+            line.split()[1] for line in table.read_text().splitlines()[1:] if " 0A " in line
+        ]
+        ours = [each for each in listening if int(each.split(":")[1], 16) == playground.port]
+        assert ours == [f"0100007F:{playground.port:04X}"]
+    said = playground.stop()
+    assert "The playground is at" in said
+    assert "REACHED" not in said
+    assert said.count("\n") == 1
+    assert playground.process.returncode == 0

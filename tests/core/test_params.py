@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pokegan.core.errors import PipelineError
+from pokegan.core.params import read_params
+from tests.conftest import assert_one_sentence, set_params
+
+
+def test_values_are_typed_and_only_named_sections_are_visible(workspace: Path) -> None:
+    params = read_params("lr", "dcgan819")
+    assert params.lr == 0.0002
+    assert params.dcgan819.lr is None
+    assert isinstance(params.dcgan819.epochs, float)
+    only = read_params("evaluate.pictures", "evaluate.draws")
+    assert (only.evaluate.pictures, only.evaluate.draws) == (8, 2)
+    assert only.flat() == {"evaluate.pictures": 8, "evaluate.draws": 2}
+    with pytest.raises(AttributeError, match="'splits' is not visible"):
+        _ = only.evaluate.splits
+    with pytest.raises(AttributeError, match="'seed' is not visible"):
+        params.seed  # noqa: B018
+    assert set(params.flat()) == {
+        "lr",
+        *(f"dcgan819.{k}" for k in type(params.dcgan819).model_fields),
+    }
+
+
+def test_values_are_frozen(workspace: Path) -> None:
+    params = read_params("lr")
+    with pytest.raises(ValueError, match="frozen"):
+        params.lr = 1.0
+
+
+def test_exponents_without_a_dot_are_numbers(workspace: Path) -> None:
+    """`dvc exp run -S lr=0.00001` writes 1e-05, which YAML 1.1 reads as a word."""
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("lr: 0.0002", "lr: 1e-05", 1))
+    assert read_params("lr").lr == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("lr", "fast", ["lr is 'fast'", "number"]),
+        ("lr", 0, ["lr is 0", "greater than 0"]),
+        ("lr", float("nan"), ["lr is nan"]),
+        ("lr", True, ["lr is True"]),
+        ("seed", 1.5, ["seed is 1.5", "integer"]),
+        ("dcgan819.batch_size", 1, ["dcgan819.batch_size is 1", "2"]),
+        ("dcgan819.batch_size", "32", ["dcgan819.batch_size is '32'", "integer"]),
+        ("dcgan14000.swapped_labels", 1.2, ["dcgan14000.swapped_labels is 1.2", "less than or equal to 1"]),
+        ("aegan.betas", [0.5], ["aegan.betas is [0.5]", "2 items"]),
+        ("aegan.betas", [0.5, 1.0], ["aegan.betas.1 is 1.0", "less than 1"]),
+        ("aegan.augmentation", ["flip"], ["aegan.augmentation.0 is 'flip'", "'color', 'translation' or 'cutout'"]),
+        ("aegan.augmentation", ["color", "color"], ["aegan.augmentation is", "must name each one once"]),
+        ("aegan.augmentation", "color", ["aegan.augmentation is 'color'", "list"]),
+        ("aegan.augmentation", None, ["aegan.augmentation is None", "list"]),
+        ("prepare.resolution", 100, ["prepare.resolution is 100", "64"]),
+        ("download.source", "ftp", ["download.source is 'ftp'", "'npm'"]),
+        ("download.git.commit", "main", ["download.git.commit is 'main'"]),
+        ("dcgan819.learning_rate", 0.1, ["dcgan819.learning_rate is not a known key"]),
+        ("lr", "${shared}", ["lr is '${shared}'", "freeze"]),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_named_with_fault_and_cure(
+    workspace: Path, key: str, value: object, words: list[str]
+) -> None:
+    set_params(workspace, {key: value})
+    with pytest.raises(PipelineError) as fault:
+        read_params("seed")
+    assert fault.value.message.startswith("params.yaml: ")
+    for word in words:
+        assert word in fault.value.message
+
+
+def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(workspace: Path) -> None:
+    file = Path("params.yaml")
+    text = file.read_text()
+    file.write_text(text.replace("seed: 1", "", 1))
+    with pytest.raises(PipelineError, match="seed is missing"):
+        read_params("seed")
+    file.write_text(text + "\n  : [")
+    with pytest.raises(PipelineError, match=r"params.yaml, line \d+"):
+        read_params("seed")
+    file.write_text("")
+    with pytest.raises(PipelineError, match="holds no parameters"):
+        read_params("seed")
+    file.unlink()
+    with pytest.raises(PipelineError, match="root of the repository"):
+        read_params("seed")
+
+
+def test_a_stage_stops_before_any_work(workspace: Path) -> None:
+    from stages.train import train
+
+    set_params(workspace, {"lr": "fast"})
+    result = CliRunner().invoke(train, ["dcgan819", "data/x.npy", "models/x", "reports/x"])
+    assert_one_sentence(result, "params.yaml", "lr is 'fast'")
+    assert sorted(path.name for path in workspace.iterdir()) == ["params.yaml"]

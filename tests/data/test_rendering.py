@@ -1,0 +1,184 @@
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from pokegan.data.rendering import UnreadablePictureError, decode, distinct_frames, to_square
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}">'
+    '<rect x="{x}" y="{y}" width="{rw}" height="{rh}" fill="#c00000"/></svg>'
+)
+
+
+def red(pixels: np.ndarray) -> np.ndarray:
+    return (pixels[:, :, 0] > 150) & (pixels[:, :, 1] < 100)
+
+
+def only(name: str, content: bytes, resolution: int = 64) -> Image.Image:
+    (image,) = decode(name, content, resolution)
+    return image
+
+
+def test_a_drawing_is_cropped_centred_and_undistorted() -> None:
+    """A rectangle of 40 × 20 in a corner of its canvas fills the width, less the margin."""
+    svg = SVG.format(w=100, h=80, x=3, y=50, rw=40, rh=20).encode()
+    pixels = to_square(only("1.svg", svg), 64, margin=0.125)
+    assert pixels is not None
+    assert pixels.shape == (64, 64, 3)
+    assert pixels.dtype == np.uint8
+    rows, columns = np.flatnonzero(red(pixels).any(axis=1)), np.flatnonzero(red(pixels).any(axis=0))
+    assert (columns[0], columns[-1]) == (8, 55)
+    assert abs(len(columns) / len(rows) - 2) < 0.1
+    assert abs(rows[0] - (63 - rows[-1])) <= 1
+    assert (pixels[0] == 255).all()
+
+
+@pytest.mark.parametrize("size", [(10, 7), (21, 30), (33, 33), (3, 11)])
+def test_the_margin_is_the_same_on_both_sides_of_tiny_creatures(size: tuple[int, int]) -> None:
+    """Enlarged from so few pixels, the margin falls between them."""
+    image = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
+    ImageDraw.Draw(image).rectangle((4, 9, 3 + size[0], 8 + size[1]), fill=(200, 0, 0, 255))
+    pixels = to_square(image, 64, margin=0.125)
+    assert pixels is not None
+    assert np.array_equal(pixels, pixels[:, ::-1])
+    assert np.array_equal(pixels, pixels[::-1])
+    columns, rows = (np.flatnonzero(red(pixels).any(axis=axis)) for axis in (0, 1))
+    longer = columns if size[0] >= size[1] else rows
+    assert abs(longer[0] - 8) <= 1
+
+
+@pytest.mark.parametrize("size", [(300, 200), (90, 300), (65, 64), (20, 31), (1, 3)])
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.3])
+def test_white_ends_nowhere(size: tuple[int, int], margin: float) -> None:
+    """As if the picture lay on a white plane without end."""
+    noise = np.random.default_rng(0).integers(0, 200, (size[1], size[0], 3), np.uint8)
+    image = Image.fromarray(noise).convert("RGBA")
+    pixels = to_square(image, 64, margin)
+    side, far = max(size) / (1 - 2 * margin), 2000
+    plane = Image.new("RGB", (2 * far + size[0], 2 * far + size[1]), "white")
+    plane.paste(image.convert("RGB"), (far, far))
+    left, top = far + (size[0] - side) / 2, far + (size[1] - side) / 2
+    box = (left, top, left + side, top + side)
+    expected = plane.resize((64, 64), Image.Resampling.BICUBIC, box=box)
+    assert pixels is not None
+    # Pillow reckons in 32 bits where the box is.
+    assert np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 1
+
+
+def test_a_photograph_is_averaged_on_its_way() -> None:
+    y, x = np.mgrid[:4200, :6100]
+    values = np.stack([x // 30, y // 20, (x + y) // 50], axis=2).astype(np.uint8)
+    large = Image.fromarray(values).convert("RGBA")
+    pixels = to_square(large, 64, margin=0.05)
+    expected = to_square(large.resize((1525, 1050), Image.Resampling.BOX), 64, margin=0.05)
+    assert pixels is not None
+    assert expected is not None
+    assert np.abs(pixels.astype(int) - expected).max() <= 2
+
+
+def test_reduction_is_antialiased() -> None:
+    """A fine chequerboard becomes grey, not a pattern of its own."""
+    board = np.indices((512, 512)).sum(axis=0) % 2 * 255
+    image = Image.fromarray(np.dstack([board] * 3).astype(np.uint8)).convert("RGBA")
+    pixels = to_square(image, 32, margin=0)
+    assert pixels is not None
+    assert np.abs(pixels[4:-4, 4:-4].astype(int) - 127).max() < 10
+
+
+def test_transparent_pixels_are_white_whatever_hides_below() -> None:
+    image = Image.new("RGBA", (32, 32), (0, 255, 0, 0))
+    ImageDraw.Draw(image).rectangle((8, 8, 23, 23), fill=(200, 0, 0, 255))
+    pixels = to_square(image, 32, margin=0.25)
+    assert pixels is not None
+    assert (pixels[0, 0] == 255).all()
+    assert red(pixels).sum() == 256
+
+
+def test_an_opaque_picture_is_cropped_by_its_white() -> None:
+    image = Image.new("RGB", (100, 60), "white")
+    ImageDraw.Draw(image).rectangle((70, 10, 89, 29), fill=(200, 0, 0))
+    pixels = to_square(image.convert("RGBA"), 20, margin=0)
+    assert pixels is not None
+    assert red(pixels).all()
+
+
+@pytest.mark.parametrize("fill", [(0, 0, 0, 0), (255, 255, 255, 255)])
+def test_an_empty_picture_is_none(fill: tuple[int, int, int, int]) -> None:
+    assert to_square(Image.new("RGBA", (32, 32), fill), 32, margin=0) is None
+
+
+def animation(*boxes: tuple[int, int, int, int]) -> bytes:
+    frames = []
+    for box in boxes:
+        frame = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+        ImageDraw.Draw(frame).rectangle(box, fill=(200, 0, 0, 255))
+        frames.append(frame)
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, format="WEBP", lossless=True, save_all=True, append_images=frames[1:], duration=50
+    )
+    return buffer.getvalue()
+
+
+def test_repeated_and_faded_frames_are_left_out() -> None:
+    full, moved, faded = (5, 5, 30, 30), (8, 5, 33, 30), (5, 5, 9, 9)
+    content = animation(full, moved, full, faded, (2, 5, 27, 30))
+    assert len(list(decode("1.webp", content, 64))) == 5
+    assert distinct_frames("1.webp", content, 64) == [0, 1, 4]
+
+
+def test_sixteen_bits_of_grey_keep_their_shades() -> None:
+    values = np.array([[0, 257], [32_896, 65_535]], np.uint16)
+    (deep,) = decode("1.png", png(Image.fromarray(values)), 64)
+    assert np.asarray(deep.convert("L")).tolist() == [[0, 1], [128, 255]]
+    (holed,) = decode("1.png", png(Image.fromarray(values), transparency=32_896), 64)
+    assert np.asarray(holed.getchannel("A")).tolist() == [[255, 255], [0, 255]]
+    with pytest.raises(UnreadablePictureError, match="no known white; save it with 8 or 16"):
+        list(decode("1.tif", png(Image.fromarray(values.astype(np.float32)), "TIFF"), 64))
+
+
+def test_a_photograph_is_turned_as_its_camera_was() -> None:
+    exif = Image.Exif()
+    exif[274] = 6  # orientation: a quarter to the right
+    (turned,) = decode("1.png", png(Image.new("RGB", (30, 10), "teal"), exif=exif), 64)
+    assert turned.size == (10, 30)
+
+
+def png(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+def test_random_damage_is_never_a_crash() -> None:
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    frames = [Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)) for _ in range(4)]
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:])
+    broken = 0
+    for _ in range(300):
+        content = bytearray(buffer.getvalue())
+        for position in rng.integers(0, len(content), 8):
+            content[position] = rng.integers(0, 256)
+        try:
+            list(decode("1.gif", bytes(content), 64))
+        except UnreadablePictureError:
+            broken += 1
+    assert broken > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("1.svg", b"<svg"),
+        ("1.svg", b"\xff\xfe"),
+        ("1.png", b"\x89PNG\r\n\x1a\n broken"),
+        ("1.gif", b""),
+    ],
+)
+def test_a_broken_file_says_so(name: str, content: bytes) -> None:
+    with pytest.raises(UnreadablePictureError):
+        list(decode(name, content, 64))
