@@ -1,4 +1,4 @@
-"""What many tests share: a temporary repository with tiny parameters, and the real tools."""
+"""Shared fixtures: a temporary repository with tiny parameters, and the real tools."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Tests run side by side: the threads of several would wait for each other, spinning.
+# Two test processes with two threads each spin against each other on two cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner, Result
-from ruamel.yaml import YAML
+
+from pokegan.core.params import load_yaml, read_networks
 
 ROOT = Path(__file__).parent.parent
 
-# The whole pipeline in seconds. Shrunk here once; tests add what they are about.
+NETWORKS = read_networks(ROOT / "dvc.yaml")
+# The whole pipeline in seconds; tests add the parameters that they are about.
 TINY = {
     "seed": 1,
     "lr": 0.0002,
@@ -32,7 +35,7 @@ TINY = {
     "evaluate.draws": 2,
     **{
         f"{network}.{key}": value
-        for network in ("dcgan819", "dcgan14000", "aegan")
+        for network in NETWORKS
         for key, value in {
             "epochs": 1,
             "batch_size": 12,
@@ -48,27 +51,27 @@ NO_GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def set_params(folder: Path, values: dict[str, Any]) -> None:
-    """Change params.yaml in FOLDER: dotted keys → values."""
-    yaml = YAML()
-    params = yaml.load(folder / "params.yaml")
+    """Change params.yaml in a folder: dotted key → value."""
+    params = load_yaml(folder / "params.yaml")
     for key, value in values.items():
         *sections, last = key.split(".")
         section = params
         for name in sections:
             section = section[name]
         section[last] = value
-    yaml.dump(params, folder / "params.yaml")
+    text = yaml.safe_dump(params, sort_keys=False)
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This environment's tools first on the path, no settings of a user's."""
+    """Environment variables with this interpreter's tools first on the path and no user settings."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_", "GIT_"))}
     return {**clean, "PATH": path, **NO_GIT_SETTINGS, **more}
 
 
 def run(*command: str, cwd: Path, check: bool = True, **env: str) -> subprocess.CompletedProcess:
-    """Run COMMAND in CWD with this environment's tools first on the path."""
+    """Run a command; raise with its output if it fails and `check` is set."""
     result = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, env=environment(**env)
     )
@@ -78,7 +81,7 @@ def run(*command: str, cwd: Path, check: bool = True, **env: str) -> subprocess.
 
 
 def start_process(folder: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
-    """Python with ARGUMENTS in FOLDER, under way."""
+    """Start Python in a folder without waiting for it."""
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
@@ -90,16 +93,16 @@ def start_process(folder: Path, *arguments: str, **env: str) -> subprocess.Popen
 
 
 def make_repository(folder: Path, **params: Any) -> Path:
-    """The project's files as they are now, in a git repository of their own at FOLDER."""
+    """Copy the project's files, without results, into a new git repository with tiny parameters."""
     listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.split("\n")
     for name in filter(None, listed):
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/net"):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
     set_params(folder, {**TINY, **params})
     run("git", "init", "-q", "-b", "main", cwd=folder)
-    # `dvc exp run` asks for a name, and a bare machine has none.
+    # `dvc exp run` needs an author.
     run("git", "config", "user.name", "t", cwd=folder)
     run("git", "config", "user.email", "t@example.org", cwd=folder)
     commit(folder, "start")
@@ -107,7 +110,7 @@ def make_repository(folder: Path, **params: Any) -> Path:
 
 
 def commit(folder: Path, message: str) -> None:
-    """Commit everything in FOLDER."""
+    """Commit everything in a folder."""
     run("git", "add", "-A", cwd=folder)
     author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     run("git", *author, "commit", "-q", "--allow-empty", "-m", message, cwd=folder)
@@ -115,8 +118,9 @@ def commit(folder: Path, message: str) -> None:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory with tiny params.yaml, for stages that are called directly."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    """A working directory with dvc.yaml and a tiny params.yaml, for stages that are called directly."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     set_params(tmp_path, TINY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -126,10 +130,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No MLflow: for tests of what a stage does to files."""
-    from stages import tracking
+    """Disable MLflow, for tests of a stage's outputs."""
+    from pokegan.tracking.run import Run
 
-    monkeypatch.setattr(tracking.Run, "begin", lambda self, *_: None)
+    monkeypatch.setattr(Run, "begin", lambda self, *_: None)
 
 
 Stage = Callable[..., Result]
@@ -137,7 +141,7 @@ Stage = Callable[..., Result]
 
 @pytest.fixture
 def stage(workspace: Path, untracked: None) -> Stage:
-    """Call a stage's command in the workspace: stage("augment", "a.npy", …) → click's result."""
+    """Call a stage in the workspace: ``stage("augment", "a.npy", …)`` returns click's result."""
     from importlib import import_module
 
     def call(name: str, *arguments: str) -> Result:
@@ -148,7 +152,7 @@ def stage(workspace: Path, untracked: None) -> Stage:
 
 
 def assert_one_sentence(result: Result, *words: str) -> None:
-    """A user's fault: exit code 1, one line that begins with Error and holds WORDS."""
+    """Check for exit code 1 and a single line that starts with ``Error:`` and holds the words."""
     assert result.exit_code == 1, (result.output, result.exception)
     errors = [line for line in result.output.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1, result.output
@@ -159,7 +163,7 @@ def assert_one_sentence(result: Result, *words: str) -> None:
 
 @pytest.fixture
 def drawings() -> np.ndarray:
-    """48 pictures (32, 32, 3) uint8: a disc of its own colour and place on white."""
+    """48 images (32, 32, 3) uint8: each a disc of random color and position on white."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:32, :32]
     pictures = np.full((48, 32, 32, 3), 255, np.uint8)
@@ -168,14 +172,3 @@ def drawings() -> np.ndarray:
         disc = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
         picture[disc] = rng.integers(0, 200, 3)
     return pictures
-
-
-# The longest files, in this order; one that begins last would run alone on one of two cores.
-LONGEST = ("test_pipeline", "test_parallel", "test_restoring", "test_processes", "test_train")
-LONGEST += ("test_experiments", "test_study", "test_pictures", "test_evaluate", "test_npm")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the longest files begin first."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))

@@ -1,18 +1,19 @@
 from pathlib import Path
 
 import pytest
+from click import BadParameter
 from click.testing import CliRunner
 
 from pokegan.core.errors import PipelineError
-from pokegan.core.params import read_params
+from pokegan.core.params import NetworkName, read_networks, read_params
 from tests.conftest import assert_one_sentence, set_params
 
 
 def test_values_are_typed_and_only_named_sections_are_visible(workspace: Path) -> None:
     params = read_params("lr", "dcgan819")
     assert params.lr == 0.0002
-    assert params.dcgan819.lr is None
-    assert isinstance(params.dcgan819.epochs, float)
+    assert params["dcgan819"].lr is None
+    assert isinstance(params["dcgan819"].epochs, float)
     only = read_params("evaluate.pictures", "evaluate.draws")
     assert (only.evaluate.pictures, only.evaluate.draws) == (8, 2)
     assert only.flat() == {"evaluate.pictures": 8, "evaluate.draws": 2}
@@ -22,7 +23,7 @@ def test_values_are_typed_and_only_named_sections_are_visible(workspace: Path) -
         params.seed  # noqa: B018
     assert set(params.flat()) == {
         "lr",
-        *(f"dcgan819.{k}" for k in type(params.dcgan819).model_fields),
+        *(f"dcgan819.{k}" for k in type(params["dcgan819"]).model_fields),
     }
 
 
@@ -33,10 +34,11 @@ def test_values_are_frozen(workspace: Path) -> None:
 
 
 def test_exponents_without_a_dot_are_numbers(workspace: Path) -> None:
-    """`dvc exp run -S lr=0.00001` writes 1e-05, which YAML 1.1 reads as a word."""
+    """`dvc exp run -S lr=0.00001` writes 1e-05, which YAML 1.1 reads as a string."""
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("lr: 0.0002", "lr: 1e-05", 1))
-    assert read_params("lr").lr == 1e-5
+    for written in ("1e-05", "1E-5", "1.e-5", "1.0e-05", "0.1e-4"):
+        Path("params.yaml").write_text(text.replace("lr: 0.0002", f"lr: {written}", 1))
+        assert read_params("lr").lr == 1e-5
 
 
 @pytest.mark.parametrize(
@@ -60,21 +62,21 @@ def test_exponents_without_a_dot_are_numbers(workspace: Path) -> None:
         ("download.source", "ftp", ["download.source is 'ftp'", "'npm'"]),
         ("download.git.commit", "main", ["download.git.commit is 'main'"]),
         ("dcgan819.learning_rate", 0.1, ["dcgan819.learning_rate is not a known key"]),
-        ("lr", "${shared}", ["lr is '${shared}'", "freeze"]),
+        ("lr", "${shared}", ["lr is '${shared}'", "replace the reference by a literal"]),
     ],
 )  # fmt: skip
-def test_a_bad_value_is_named_with_fault_and_cure(
+def test_a_bad_value_is_reported_with_key_and_demand(
     workspace: Path, key: str, value: object, words: list[str]
 ) -> None:
     set_params(workspace, {key: value})
-    with pytest.raises(PipelineError) as fault:
+    with pytest.raises(PipelineError) as error:
         read_params("seed")
-    assert fault.value.message.startswith("params.yaml: ")
+    assert error.value.message.startswith("params.yaml: ")
     for word in words:
-        assert word in fault.value.message
+        assert word in error.value.message
 
 
-def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(workspace: Path) -> None:
+def test_missing_keys_missing_files_and_invalid_yaml_are_reported(workspace: Path) -> None:
     file = Path("params.yaml")
     text = file.read_text()
     file.write_text(text.replace("seed: 1", "", 1))
@@ -84,7 +86,7 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(workspace: Path)
     with pytest.raises(PipelineError, match=r"params.yaml, line \d+"):
         read_params("seed")
     file.write_text("")
-    with pytest.raises(PipelineError, match="holds no parameters"):
+    with pytest.raises(PipelineError, match="params.yaml is empty"):
         read_params("seed")
     file.unlink()
     with pytest.raises(PipelineError, match="root of the repository"):
@@ -97,4 +99,35 @@ def test_a_stage_stops_before_any_work(workspace: Path) -> None:
     set_params(workspace, {"lr": "fast"})
     result = CliRunner().invoke(train, ["dcgan819", "data/x.npy", "models/x", "reports/x"])
     assert_one_sentence(result, "params.yaml", "lr is 'fast'")
-    assert sorted(path.name for path in workspace.iterdir()) == ["params.yaml"]
+    assert sorted(path.name for path in workspace.iterdir()) == ["dvc.yaml", "params.yaml"]
+
+
+def test_networks_come_from_dvc_yaml(workspace: Path) -> None:
+    text = Path("dvc.yaml").read_text()
+    networks = read_networks()
+    assert networks["dcgan819"] == ("dcgan", "pokemon2457", "pokemon819")
+    assert NetworkName().convert("aegan", None, None) == "aegan"
+    with pytest.raises(BadParameter, match=f"'x' is not one of {', '.join(networks)}"):
+        NetworkName().convert("x", None, None)
+    Path("dvc.yaml").write_text(text.replace("gan: aegan", "gan: vae"))
+    with pytest.raises(PipelineError, match=r"networks.aegan.gan is 'vae', but it must be one of"):
+        read_params("seed")
+    Path("dvc.yaml").write_text(text.replace("- networks:", "- nets:"))
+    with pytest.raises(PipelineError, match="dvc.yaml: vars must hold 'networks'"):
+        read_networks()
+
+
+def test_a_network_of_dvc_yaml_needs_a_section(workspace: Path) -> None:
+    line = "      aegan: {"
+    text = (
+        Path("dvc.yaml")
+        .read_text()
+        .replace(
+            line,
+            line.replace("aegan", "aegan2") + "gan: aegan, pictures: a, reference: b}\n" + line,
+            1,
+        )
+    )
+    Path("dvc.yaml").write_text(text)
+    with pytest.raises(PipelineError, match="params.yaml: aegan2 is missing"):
+        read_params("seed")
