@@ -88,6 +88,11 @@ def save_json(output: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
+def round_sig(value: float, digits: int = 6) -> float:
+    """Round to significant digits. Below 1e-12, a rounding error of the computation, to zero."""
+    return round(float(f"{value:.{digits}g}"), 12)
+
+
 def save_text(output: Path, text: str) -> None:
     """Write TEXT in UTF-8."""
     with atomic_write(output) as temporary:
