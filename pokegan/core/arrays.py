@@ -1,4 +1,4 @@
-"""A data set is one packed array: (N, R, R, 3) uint8 in a .npy, rows as in its manifest."""
+"""Load data sets: one ``.npy`` with all images, in the order of the manifest."""
 
 from __future__ import annotations
 
@@ -7,38 +7,34 @@ from pathlib import Path
 import numpy as np
 
 from pokegan.core.errors import PipelineError
+from pokegan.core.files import reading
 
 
 def load_images(path: Path) -> np.ndarray:
-    """The pictures in PATH: (N, R, R, 3) uint8, memory-mapped and read-only.
+    """Return the images of a data set, uint8 (N, R, R, 3), memory-mapped and read-only.
 
     Raises:
-        PipelineError: PATH is missing, broken, or holds something else.
+        PipelineError: the file is missing or damaged, or holds another kind of array.
     """
-    try:
-        pictures: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as fault:
+    with reading(path):
+        images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    square = images.ndim == 4 and images.shape[1] == images.shape[2]
+    if not square or images.shape[3] != 3 or images.dtype != np.uint8 or not len(images):
         raise PipelineError(
-            f"{path} is missing; run `dvc repro`, which makes what a stage needs before it, "
-            "or fetch it with `dvc pull`."
-        ) from fault
-    except (ValueError, EOFError, OSError) as fault:
-        raise PipelineError(
-            f"{path} cannot be read as an array ({fault}); delete it and run `dvc repro`."
-        ) from fault
-    square = pictures.ndim == 4 and pictures.shape[1] == pictures.shape[2]
-    if not square or pictures.shape[3] != 3 or pictures.dtype != np.uint8 or not len(pictures):
-        raise PipelineError(
-            f"{path} holds {pictures.dtype} of shape {pictures.shape}, but square pictures "
-            "(N, R, R, 3) of uint8 are needed; delete it and run `dvc repro`."
+            f"{path} holds {images.dtype} of shape {images.shape}, but images are uint8 of shape "
+            "(N, R, R, 3); delete it and run `dvc repro`."
         )
-    return pictures
+    return images
 
 
-def check_resolution(pictures: Path, side: int, resolution: int) -> None:
-    """Raise a PipelineError unless PICTURES have the SIDE that a network was trained at."""
-    if side != resolution:
+def check_resolution(path: Path, found: int, expected: int) -> None:
+    """Check that the images of a file have the resolution that a network was trained at.
+
+    Raises:
+        PipelineError: the resolutions differ.
+    """
+    if found != expected:
         raise PipelineError(
-            f"{pictures} holds pictures of {side} pixels a side, but the network was trained on "
-            f"{resolution}; run `dvc repro`, which makes both of one size."
+            f"{path} holds images of {found}×{found} pixels, but the network was trained at "
+            f"{expected}×{expected}; run `dvc repro` to bring both to one resolution."
         )

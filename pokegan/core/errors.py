@@ -1,10 +1,11 @@
-"""The one exception that people are meant to see."""
+"""The exception for errors that the user can fix."""
 
 import click
 
 
 class PipelineError(click.ClickException):
-    """A fault that its reader can cure: one sentence that names what, why and the cure.
+    """An error that the user can fix.
 
-    Click prints it as ``Error: …`` without a traceback and exits with code 1.
+    The message is one sentence: which file or parameter, what is wrong, what to do. Click prints
+    it as ``Error: …`` without a traceback and exits with code 1.
     """

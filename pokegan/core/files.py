@@ -1,4 +1,4 @@
-"""Outputs are whole or not there: written under a temporary name, then renamed."""
+"""Read and write the files of the pipeline; an output is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from pokegan.core.errors import PipelineError
 
@@ -17,16 +19,52 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+# What libraries raise for a file that is damaged or holds something else.
+UNREADABLE = (
+    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, BadZipFile, zlib.error
+)  # fmt: skip
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_WRITABLE = (errno.EACCES, errno.EROFS, errno.EPERM)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise a one-sentence error if the block cannot read an output of the pipeline.
+
+    Put all that depends on the content into the block: a missing key or an array of another shape
+    is reported like a damaged file. A `PipelineError` passes unchanged::
+
+        with reading(path):
+            scores = json.loads(path.read_text(encoding="utf-8"))["scores"]
+
+    Args:
+        path: file or folder; of a folder, the error names the missing file.
+
+    Raises:
+        PipelineError: the file is missing, unreadable, damaged or of another format.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise PipelineError(
+            f"{error.filename or path} is missing; run `dvc repro`, or fetch it with `dvc pull`."
+        ) from error
+    except UNREADABLE as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PipelineError(
+            f"{path} cannot be read ({reason}); delete it and run `dvc repro`."
+        ) from error
+
 
 @contextmanager
 def atomic_write(output: Path) -> Iterator[Path]:
-    """Yield a temporary path beside OUTPUT that becomes OUTPUT when the block succeeds.
+    """Yield a temporary path that replaces the output when the block succeeds.
 
-    Works for a file and for a folder that the block creates. If the block fails, nothing
-    is left behind and an earlier OUTPUT stays as it was.
+    Works for a file and for a folder that the block creates. If the block fails, the temporary
+    path is removed and an earlier output remains.
 
     Raises:
-        PipelineError: the disk is full or the place cannot be written.
+        PipelineError: the disk is full or the output cannot be written.
     """
     short = output.name[:40]  # no longer than the name itself may be
     temporary = output.with_name(f".{short}.{os.getpid()}.partial")
@@ -36,24 +74,26 @@ def atomic_write(output: Path) -> Iterator[Path]:
         yield temporary
         if output.is_dir() and not temporary.is_dir():
             raise PipelineError(
-                f"{output} is a folder, but a file is to be written there; "
-                "correct the path, nothing was changed."
+                f"{output} is a folder, but the output is a file; correct the path. "
+                "Nothing was changed."
             )
         if output.is_dir():
             output.replace(former)
         temporary.replace(output)
-    except OSError as fault:
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except OSError as error:
+        if error.errno in DISK_FULL:
             raise PipelineError(
                 f"{output}: the disk is full, nothing was written; free some space and run again."
-            ) from fault
-        if fault.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            ) from error
+        if not _concerns(error, output, temporary):
+            raise
+        if error.errno in NOT_WRITABLE:
             raise PipelineError(
-                f"{output}: cannot be written ({fault.strerror}); "
+                f"{output} cannot be written ({error.strerror}); "
                 "make the folder writable and run again."
-            ) from fault
-        if fault.errno == errno.ENAMETOOLONG:
-            raise PipelineError(f"{output}: the name is too long; shorten it.") from fault
+            ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise PipelineError(f"{output}: the name is too long; shorten it.") from error
         raise
     finally:
         for remains in (temporary, former):
@@ -63,29 +103,82 @@ def atomic_write(output: Path) -> Iterator[Path]:
                 remains.unlink(missing_ok=True)
 
 
+def _concerns(error: OSError, output: Path, temporary: Path) -> bool:
+    """Whether an error is about the output, and not about a file that the block reads."""
+    if error.filename is None:
+        return True
+    file = Path(os.fsdecode(error.filename))
+    return file.is_relative_to(temporary) or output.is_relative_to(file)
+
+
 def save_array(output: Path, array: np.ndarray) -> None:
-    """Write ARRAY as an uncompressed ``.npy``, so that readers can memory-map it."""
+    """Write an uncompressed ``.npy``, which readers can memory-map."""
     import numpy as np
 
     array = np.ascontiguousarray(array)
     with atomic_write(output) as temporary, temporary.open("wb") as file:
-        # np.save would lose the reason when the disk fills.
+        # np.save discards the errno when the disk is full.
         header = np.lib.format.header_data_from_array_1_0(array)
         np.lib.format.write_array_header_1_0(file, header)
         file.write(array.data)
 
 
+def save_arrays(output: Path, /, *, compress: bool = False, **arrays: Any) -> None:
+    """Write named arrays as ``.npz``; the same arrays give the same bytes."""
+    import numpy as np
+
+    with atomic_write(output) as temporary, temporary.open("wb") as file:
+        (np.savez_compressed if compress else np.savez)(file, **arrays)
+
+
+def load_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
+    """Read the named arrays of an ``.npz``, or all arrays if no name is given.
+
+    Raises:
+        PipelineError: the file is missing or damaged, or an array is missing.
+    """
+    import numpy as np
+
+    with reading(path), np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in names or file.files}
+
+
 def save_table(output: Path, table: pd.DataFrame, digits: int | None = None) -> None:
-    """Write TABLE as CSV: UTF-8, Unix line ends, no index; numbers with DIGITS significant ones."""
+    """Write a table as CSV: UTF-8, Unix line ends, no index; floats with that many digits."""
     with atomic_write(output) as temporary:
-        shape = f"%.{digits}g" if digits else None
-        table.to_csv(temporary, index=False, lineterminator="\n", float_format=shape)
+        form = f"%.{digits}g" if digits else None
+        table.to_csv(temporary, index=False, lineterminator="\n", float_format=form)
+
+
+def read_table(path: Path, columns: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """Read a CSV table.
+
+    Args:
+        path: the CSV file.
+        columns: names and dtypes of the columns to read; by default all, with inferred dtypes.
+
+    Raises:
+        PipelineError: the file is missing or damaged, or a column is missing.
+    """
+    import pandas as pd
+
+    with reading(path):
+        return pd.read_csv(path, usecols=list(columns) if columns else None, dtype=columns)
 
 
 def save_json(output: Path, value: Any) -> None:
-    """Write VALUE as indented JSON that ends with a newline."""
-    with atomic_write(output) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    """Write indented JSON that ends with a newline."""
+    save_text(output, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        PipelineError: the file is missing or damaged.
+    """
+    with reading(path):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def round_sig(value: float, digits: int = 6) -> float:
@@ -94,6 +187,6 @@ def round_sig(value: float, digits: int = 6) -> float:
 
 
 def save_text(output: Path, text: str) -> None:
-    """Write TEXT in UTF-8."""
+    """Write text in UTF-8."""
     with atomic_write(output) as temporary:
         temporary.write_text(text, encoding="utf-8")

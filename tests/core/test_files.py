@@ -1,17 +1,31 @@
+"""Writing and reading files: complete outputs, errors in one sentence."""
+
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pokegan.core.errors import PipelineError
-from pokegan.core.files import atomic_write, save_array, save_json
+from pokegan.core.files import (
+    atomic_write,
+    load_arrays,
+    read_json,
+    read_table,
+    reading,
+    save_array,
+    save_arrays,
+    save_json,
+    save_table,
+)
 from tests.conftest import ROOT
 
 
-def test_an_output_is_whole_or_as_it_was(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_former_output(tmp_path: Path) -> None:
     output = tmp_path / "deep" / "numbers.json"
     save_json(output, [1])
     with pytest.raises(KeyError), atomic_write(output) as temporary:
@@ -30,7 +44,7 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in output.iterdir()] == ["second"]
 
 
-def test_a_folder_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+def test_a_folder_replaces_a_link_but_not_its_target(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "precious").touch()
     output = tmp_path / "link"
@@ -41,7 +55,7 @@ def test_a_folder_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "precious", "there"]
 
 
-def test_the_longest_name_is_written_and_a_longer_one_is_named(tmp_path: Path) -> None:
+def test_the_longest_file_name_is_accepted_and_a_longer_one_refused(tmp_path: Path) -> None:
     save_json(tmp_path / (250 * "x" + ".json"), [1])
     with pytest.raises(PipelineError, match="the name is too long"):
         save_json(tmp_path / (251 * "x" + ".json"), [1])
@@ -57,17 +71,33 @@ def test_a_file_does_not_replace_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "cannot be written")]
+    ("code", "message"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "cannot be written")]
 )
-def test_a_full_or_closed_disk_is_one_sentence(tmp_path: Path, code: int, words: str) -> None:
-    with pytest.raises(PipelineError, match=words), atomic_write(tmp_path / "x") as temporary:
+def test_a_failing_disk_is_reported_in_one_sentence(
+    tmp_path: Path, code: int, message: str
+) -> None:
+    with pytest.raises(PipelineError, match=message), atomic_write(tmp_path / "x") as temporary:
         temporary.write_text("half")
         raise OSError(code, "no")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_really_fills_leaves_nothing_half_written(tmp_path: Path) -> None:
-    """The kernel itself stops the write after 100 kB."""
+def test_an_unreadable_input_is_not_reported_as_an_unwritable_output(tmp_path: Path) -> None:
+    output = tmp_path / "out" / "x"
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "out" / "y"))
+    with pytest.raises(PermissionError), atomic_write(output):
+        raise denied
+    for file in (output, output.parent):
+        denied.filename = os.fsencode(file)
+        with pytest.raises(PipelineError, match="x cannot be written"), atomic_write(output):
+            raise denied
+    with pytest.raises(PipelineError, match="x cannot be written"), atomic_write(output) as folder:
+        denied.filename = str(folder / "weights")
+        raise denied
+
+
+def test_a_file_above_the_size_limit_leaves_the_former_output(tmp_path: Path) -> None:
+    """The kernel stops the write after 100 kB."""
     program = (
         "import resource, signal, sys; sys.path.insert(0, sys.argv[1])\n"
         "import numpy as np; from pathlib import Path; from pokegan.core.files import save_array\n"
@@ -75,7 +105,7 @@ def test_a_disk_that_really_fills_leaves_nothing_half_written(tmp_path: Path) ->
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try: save_array(Path(sys.argv[2]), np.zeros(10**6))\n"
-        "except PipelineError as fault: print(fault.message)\n"
+        "except PipelineError as error: print(error.message)\n"
     )
     output = tmp_path / "big.npy"
     save_array(output, np.arange(3))
@@ -85,3 +115,49 @@ def test_a_disk_that_really_fills_leaves_nothing_half_written(tmp_path: Path) ->
     assert "the disk is full" in result.stdout, result.stderr
     assert np.load(output).tolist() == [0, 1, 2]
     assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_arrays_come_back_and_give_the_same_bytes(tmp_path: Path, compress: bool) -> None:
+    arrays = {"a": np.arange(6).reshape(2, 3), "b": np.float32(0.5)}
+    for name in ("x.npz", "y.npz"):
+        save_arrays(tmp_path / name, compress=compress, **arrays)
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
+    assert load_arrays(tmp_path / "x.npz", "a")["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert list(load_arrays(tmp_path / "x.npz")) == ["a", "b"]
+
+
+def test_tables_come_back_with_the_requested_columns(tmp_path: Path) -> None:
+    table = pd.DataFrame({"row": [0, 1], "form": [None, "alola"], "loss": [1 / 3, 2.0]})
+    save_table(tmp_path / "x.csv", table, digits=3)
+    assert (tmp_path / "x.csv").read_bytes() == b"row,form,loss\n0,,0.333\n1,alola,2\n"
+    found = read_table(tmp_path / "x.csv", {"form": "string"})
+    assert list(found) == ["form"]
+    assert found["form"].isna().tolist() == [True, False]
+
+
+def test_what_cannot_be_read_is_reported_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    readers = (read_json, read_table, load_arrays)
+    for reader in readers:
+        with pytest.raises(PipelineError, match=r"x is missing; run `dvc repro`"):
+            reader(file)
+    file.write_bytes(b"")
+    for reader in readers:
+        with pytest.raises(PipelineError, match=r"x cannot be read \(.+\); delete it and run"):
+            reader(file)
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(PipelineError, match="x cannot be read .*source"):
+        read_table(file, {"source": "string"})
+    save_arrays(file, a=np.zeros(2))
+    file.write_bytes(file.read_bytes().replace(b"NUMPY", b"NUMPX"))
+    for name in ("a", "b"):
+        with pytest.raises(PipelineError, match="x cannot be read"):
+            load_arrays(file, name)
+
+
+def test_the_missing_file_of_a_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"config\.json is missing"), reading(tmp_path):
+        (tmp_path / "config.json").read_text()
+    with pytest.raises(PipelineError, match="KeyError: 'kind'"), reading(tmp_path):
+        {}["kind"]
