@@ -1,88 +1,89 @@
-# make alone lists the targets.
+# `make` alone lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env repro paper ui sync test check benchmark format lock parameters experiments parallel play test-play kaggle inception dinov2 clean-env
+.PHONY: help env repro paper ui sync experiments test test-quick test-play check benchmark format lock docs \
+  play kaggle inception dinov2 clean-env
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-env: .venv/installed  ## make the virtual environment .venv with exactly what requirements.lock says
+env: .venv/installed  ## create the virtual environment .venv from requirements.lock, with the command pokegan
 
-.venv/installed: requirements.lock
+.venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	  { echo "Python 3.11 or newer is required; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || { rm -rf .venv && $(PYTHON) -m venv .venv; }
-	@echo "Installing the environment (some 7 GB, minutes) …"
+	@echo "Installing the environment (about 7 GB, a few minutes) …"
 	@.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-repro: env  ## real pictures → three trained GANs → scores → reports/index.html
+repro: env  ## run the pipeline: pictures → trained GANs → scores → reports/index.html
 	dvc repro
-	@echo 'Look at reports/index.html; compare the runs with: make ui'
+	@echo 'Open reports/index.html; compare the runs with: make ui'
 
-paper: env  ## the same with the report's own sizes (400, 150, 150 epochs): meant for a GPU
+paper: env  ## run it at the report's own sizes (400, 150 and 150 epochs), preferably on a GPU
 	@git config user.name >/dev/null && git config user.email >/dev/null || \
-	  { echo "DVC's experiments need your name: git config user.name … and git config user.email …" >&2; exit 1; }
+	  { echo "DVC experiments need an author: git config user.name … and git config user.email …" >&2; exit 1; }
 	dvc exp run --set-param dcgan819.epochs=400 --set-param dcgan14000.epochs=150 --set-param aegan.epochs=150
-
-play: env  ## play with the trained networks on a page of this machine
-	@python -m pip install --quiet nicegui==3.18.0
-	python -m stages.play
 
 ui: sync  ## compare the runs in a browser
 	mlflow ui
 
-parallel: env  ## the same as repro, with the three trainings at once, one a GPU
-	python -m stages.parallel
+sync: env  ## complete MLflow's runs from the files that DVC tracks
+	pokegan sync
 
-# The columns that are dropped: hashes of files, what explains a score, and how DVC ran it.
-experiments: env  ## experiments side by side: the parameters that differ, and the distances
-	dvc exp show --only-changed --hide-workspace \
-	  --drop '(stages|data|models|docs)/|reports/.*(npz|csv|scores|(run|copies|types|probe|reconstruction).json)$$|.*_(reals|spread|species|accuracy|auc)$$|.*:(kd|cs|precision|recall|near|copies|encoder|draws|splits|pictures|network|types|families|folds|filters)|commonest|trained_on|mirrored_|picture_error_|nearer_|nearest_|latent_|State|Executor'
+experiments: env  ## list the experiments: changed parameters and scores
+	dvc exp show --only-changed --hide-workspace --drop '/|_(reals|spread)$$|encoder|State|Executor'
 
-sync: env  ## give MLflow the runs that it lacks: of restored stages, of a clone
-	python -m stages.sync
+play: env  ## try the trained networks on a local page
+	@python -m pip install --quiet nicegui==3.18.0
+	pokegan play
 
-parameters: env  ## renew what DVC tells of the stages: docs/parameters.md and docs/pipeline.svg
-	@python -m stages.affected > docs/.parameters.md.partial && mv docs/.parameters.md.partial docs/parameters.md
-	@python -m stages.pipeline > docs/.pipeline.svg.partial && mv docs/.pipeline.svg.partial docs/pipeline.svg
-
-test: env  ## the whole test suite
+test: env  ## run all tests
 	python -m pytest
 
-test-play: env  ## the tests of that page, in Chromium, which must be there
-	@python -m pip install --quiet nicegui==3.18.0 playwright==1.65.2
-	python -m pytest tests/playground tests/test_play.py
+test-quick: env  ## run the tests that take less than five seconds each
+	python -m pytest -m "not slow"
 
-check: env  ## format, lint, types
+test-play: env  ## run the tests of the local page, which need Chromium
+	@python -m pip install --quiet nicegui==3.18.0 playwright==1.65.2
+	python -m pytest tests/cli/playground tests/cli/test_play.py
+
+check: env  ## check format, lint and types
 	ruff format --check .
 	ruff check .
 	mypy
 
-benchmark: env  ## the speed of training and scoring, beside the usual ways (14 minutes)
+benchmark: env  ## measure the speed of training and scoring (14 minutes)
 	dvc repro augment
 	python -m benchmarks.training
 	python -m benchmarks.scoring
 
-format: env  ## put the code into shape
+format: env  ## format the code
 	ruff format .
 	ruff check --fix .
 
-lock: env  ## renew requirements.lock from pyproject.toml
+lock: env  ## update requirements.lock from pyproject.toml
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
 
+docs: env  ## update docs/parameters.md and docs/pipeline.md from DVC's graph
+	@pokegan affected > docs/.parameters.md.partial && mv docs/.parameters.md.partial docs/parameters.md
+	@{ echo '# Pipeline graph'; echo; echo 'Written by `make docs` (`dvc dag --md`).'; echo; dvc dag --md; } \
+	  > docs/.pipeline.md.partial && mv docs/.pipeline.md.partial docs/pipeline.md
+
 inception dinov2: env
-	python -m stages.fetch $@
+	pokegan fetch $@
 
-inception:  ## fetch the weights that FID, KID and the Inception Score need (96 MB)
-dinov2:  ## fetch the weights that FD-DINOv2 needs (1.2 GB)
+inception:  ## download the weights for FID, KID and the Inception Score (96 MB)
+dinov2:  ## download the weights for FD-DINOv2 (1.2 GB)
 
-kaggle: env  ## add what download.source=kaggle needs
+kaggle: env  ## install what download.source=kaggle needs
 	python -m pip install --quiet kagglehub==1.0.3
 
 clean-env:  ## remove the virtual environment
