@@ -1,4 +1,4 @@
-"""Where a result comes from: commit, versions. Facts that are told, never used."""
+"""Record where a result comes from: commit, package versions, device. No result depends on it."""
 
 from __future__ import annotations
 
@@ -13,55 +13,74 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-
-DECISIVE = ("stages", "dvc.yaml", "params.yaml", "requirements.lock")
+SOURCES = ("stages", "pokegan", "dvc.yaml", "params.yaml", "requirements.lock")
+SET_BY_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+PACKAGES = ("torch", "torchvision", "numpy", "dvc", "mlflow")
 
 
 def root() -> Path:
-    """The repository's root, also from one of DVC's temporary workspaces."""
+    """Return the root of the repository, also in DVC's temporary workspaces."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
-def provenance() -> dict[str, str | bool]:
-    """Now, the commit that is checked out, whether code or params differ from it, and versions."""
-    facts: dict[str, str | bool] = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "git_commit": _git("rev-parse", "HEAD") or "none",
-        # Not the whole tree: DVC itself has changed dvc.lock and reports/ by now.
-        "git_dirty": bool(_git("status", "--porcelain", "--", *DECISIVE)),
-        "python": platform.python_version(),
-    }
-    for package in ("torch", "torchvision", "numpy", "dvc", "mlflow"):
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "absent"
-    return facts
+def git(*arguments: str, folder: Path | None = None, check: bool = True) -> str:
+    """Run git in a folder and return what it prints, stripped.
 
+    The settings of a surrounding git hook are ignored, and git never prompts for a password. The
+    folder is the working directory by default; without `check` a command that fails gives "".
 
-def _git(*arguments: str) -> str:
+    Raises:
+        FileNotFoundError: git is not installed.
+        subprocess.CalledProcessError: the command failed; `stderr` holds the reason.
+    """
+    env = {key: value for key, value in os.environ.items() if key not in SET_BY_HOOKS}
     try:
-        command = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=False, timeout=30
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env={**env, "GIT_TERMINAL_PROMPT": "0"},
+            capture_output=True,
+            text=True,
+            check=check,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except FileNotFoundError:
+        if check:
+            raise
         return ""
-    return command.stdout.strip() if command.returncode == 0 else ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def provenance() -> dict[str, str | bool]:
+    """Return the date, the commit, whether code or parameters differ from it, and versions."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_commit": git("rev-parse", "HEAD", check=False) or "none",
+        # Not the whole tree: DVC has changed dvc.lock and reports/ by now.
+        "git_dirty": bool(git("status", "--porcelain", "--", *SOURCES, check=False)),
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+    }
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
-    """DEVICE's kind and name, and the number of threads that computed."""
+    """Return the kind and the name of the device, and the number of CPU threads."""
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {"device": device.type, "device_name": name, "threads": torch.get_num_threads()}
 
 
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
 def _processor() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
