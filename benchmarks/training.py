@@ -87,7 +87,7 @@ def bare(network: GanParams, pictures: np.ndarray, precision: str, steps: int) -
     device = choose_device()
     gan = Dcgan(network, 0.0002, pictures.shape[1], Streams(1))
     gan.prepare(device)
-    generator, discriminator = gan.generator, gan.discriminator
+    generator, discriminator = gan.networks.values()
     real = from_uint8(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
     ones = torch.ones(len(real), device=device)
     loss = functional.binary_cross_entropy_with_logits
@@ -118,7 +118,7 @@ def usual(network: GanParams, folder: Path, resolution: int) -> Turn:
     """The usual script: pictures from files each epoch, fp32, numbers read in each step."""
     device = choose_device()
     gan = Dcgan(network, 0.0002, resolution, Streams(1))
-    generator, discriminator = (part.to(device) for part in (gan.generator, gan.discriminator))
+    generator, discriminator = (part.to(device) for part in gan.networks.values())
     optimizers = [
         torch.optim.Adam(part.parameters(), lr=0.0002, betas=(0.5, 0.9))
         for part in (generator, discriminator)
@@ -183,7 +183,7 @@ def operations(network: GanParams, pictures: np.ndarray, precision: str) -> floa
     gan = Dcgan(network, 0.0002, pictures.shape[1], streams)
     gan.prepare(device)
     real = from_uint8(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
-    drawn = {k: v.to(device) for k, v in gan.draw(len(real), streams).items()}
+    drawn = {k: v.to(device) for k, v in gan.sample_inputs(len(real), streams).items()}
     with FlopCounterMode(display=False) as counter, autocast(precision, device):
         gan.step(real, drawn)
     return float(counter.get_total_flops()) / len(real)

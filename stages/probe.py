@@ -42,7 +42,7 @@ def probe(
     from pokegan.compute.randomness import Streams
     from pokegan.core.arrays import check_resolution, load_images
     from pokegan.core.provenance import machine
-    from pokegan.networks.factory import build
+    from pokegan.networks.factory import build_network
     from pokegan.networks.weights import load_network, read_config
     from pokegan.tracking.run import track_run
 
@@ -53,7 +53,7 @@ def probe(
     trained = load_network(model, "discriminator").to(device)
     description = read_config(model)["networks"]["discriminator"]
     # The very weights that the training began with.
-    untrained = build(description, Streams(params.seed), "discriminator").to(device)
+    untrained = build_network(description, Streams(params.seed), "discriminator").to(device)
     check_resolution(pictures, data.shape[1], description["resolution"])
     with track_run(f"probe_{name}", params) as run:
         calibrate(untrained, data)

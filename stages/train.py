@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pokegan.core.progress import TrainingProgress
     from pokegan.tracking.run import Run
     from pokegan.training.history import Row, Story
-    from pokegan.training.loop import Gan, StepResult, Training
+    from pokegan.training.gan import Gan
+    from pokegan.training.loop import StepResult, Training
 
 COLUMNS = 8
 
@@ -75,7 +76,7 @@ def train(
     import torch
 
     from pokegan.compute.device import choose_device, choose_precision, set_deterministic
-    from pokegan.compute.distributed import joined, launch, launched
+    from pokegan.compute.distributed import is_distributed, launch, process_group
     from pokegan.compute.randomness import Streams
     from pokegan.core.arrays import load_images
     from pokegan.core.checkpoint import Checkpoint, fingerprint
@@ -95,11 +96,11 @@ def train(
             f"{name}.batch_size is {network.batch_size}, but {pictures} holds only "
             f"{len(data)} pictures; lower the one or enlarge the other."
         )
-    if processes > 1 and not launched():
+    if processes > 1 and not is_distributed():
         with gpus_to_itself(processes):
             launch(processes, "stages.train")
         return
-    with nullcontext() if launched() else gpus_to_itself(1), joined() as group:
+    with nullcontext() if is_distributed() else gpus_to_itself(1), process_group() as group:
         check_shares(name, network, group.count)
         device = choose_device()
         precision = choose_precision(params.precision, device)
@@ -122,10 +123,10 @@ def train(
         rates = network.learning_rates(params.lr)
         decisive = {**params.flat(), **computed, "rates": rates, "torch": torch.__version__}
         checkpoint = Checkpoint(f"train_{name}", fingerprint(data, decisive))
-        state = group.first(checkpoint.open) or {}
+        state = group.run_on_main(checkpoint.open) or {}
         if state:
             training.load_state_dict(state["training"])
-        if not group.writes:
+        if not group.is_main:
             try:
                 follow(training)
             except PipelineError:  # the process that writes says it
@@ -154,9 +155,7 @@ def train(
                     "latent_dim": network.latent_dim,
                     "resolution": data.shape[1],
                 }
-                save_networks(
-                    temporary, training.networks, training.descriptions, told, tale.snapshots
-                )
+                save_networks(temporary, training.networks, training.configs, told, tale.snapshots)
             save_json(
                 story / "run.json",
                 {
@@ -275,14 +274,16 @@ def follow(training: Training, watch: TrainingMonitor | None = None) -> None:
                     watch.see(moment)
                     due = watch.is_due(last=moment.step == last)
                 # All processes do the same: the most urgent wish of any, a signal before a save.
-                wish = group.most(2 * interruption.requested + due)
+                wish = group.all_reduce_max(2 * interruption.requested + due)
                 if not wish:
                     continue
                 with interruption.deferred():
                     state = training.state_dict()
                     if watch:
                         watch.save(state)
-                    group.most(0)  # none leaves, or is told to, before the state is on the disk
+                    group.all_reduce_max(
+                        0
+                    )  # none leaves, or is told to, before the state is on the disk
                 if wish > 1:
                     if watch:
                         watch.progress.say(

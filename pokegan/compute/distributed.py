@@ -21,7 +21,7 @@ from torch import Tensor, distributed, nn
 
 from pokegan.core.errors import PipelineError
 
-PATIENCE = timedelta(minutes=10)
+TIMEOUT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class ProcessGroup:
     group: Any = field(default=None, repr=False)
 
     @property
-    def writes(self) -> bool:
+    def is_main(self) -> bool:
         """True for the one process that writes files, logs and speaks."""
         return self.rank == 0
 
-    def share(self, batch: Tensor) -> Tensor:
+    def shard(self, batch: Tensor) -> Tensor:
         """The part of BATCH (N, …) for this process: every count-th, beginning at its rank."""
         return batch[self.rank :: self.count]
 
-    def most(self, value: int) -> int:
+    def all_reduce_max(self, value: int) -> int:
         """The largest VALUE of all the processes."""
         if self.count == 1:
             return value
@@ -57,7 +57,7 @@ class ProcessGroup:
         distributed.all_gather_object(values, value, group=self.group)
         return values
 
-    def first(self, action: Callable[[], Any]) -> Any:
+    def run_on_main(self, action: Callable[[], Any]) -> Any:
         """What ACTION gives in the writing process, for all of them; a fault there ends all.
 
         Raises:
@@ -66,7 +66,7 @@ class ProcessGroup:
         if self.count == 1:
             return action()
         fault, told = None, [(False, None)]
-        if self.writes:
+        if self.is_main:
             try:
                 told = [(True, action())]
             except PipelineError as raised:
@@ -80,7 +80,7 @@ class ProcessGroup:
         return value
 
 
-def launched() -> bool:
+def is_distributed() -> bool:
     """True in a process that torchrun has started."""
     return distributed.is_torchelastic_launched()
 
@@ -114,9 +114,9 @@ def launch(count: int, module: str) -> None:
 
 
 @contextmanager
-def joined() -> Iterator[ProcessGroup]:
+def process_group() -> Iterator[ProcessGroup]:
     """The processes that torchrun has started, or this one alone."""
-    if not launched() or os.environ.get("WORLD_SIZE") == "1":
+    if not is_distributed() or os.environ.get("WORLD_SIZE") == "1":
         yield ProcessGroup()
         return
     backend = "gloo"
@@ -129,10 +129,10 @@ def joined() -> Iterator[ProcessGroup]:
             )
         torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl"
-    distributed.init_process_group(backend, timeout=PATIENCE)
+    distributed.init_process_group(backend, timeout=TIMEOUT)
     try:
         # Decisions travel apart from the gradients, over the CPU, so that no GPU is waited for.
-        group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+        group = distributed.new_group(backend="gloo", timeout=TIMEOUT)
         yield ProcessGroup(distributed.get_rank(), distributed.get_world_size(), group)
     finally:
         distributed.destroy_process_group()
@@ -151,7 +151,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def average(values: Tensor) -> Tensor:
+def all_reduce_mean(values: Tensor) -> Tensor:
     """VALUES, averaged over the processes."""
     if distributed.is_initialized():
         distributed.all_reduce(values)
@@ -159,7 +159,7 @@ def average(values: Tensor) -> Tensor:
     return values
 
 
-class Sum(torch.autograd.Function):
+class AllReduceSum(torch.autograd.Function):
     """A tensor's sum over the processes; as each one's loss depends on it, so do gradients add up.
 
     torch.distributed.nn has the same, and warns that it will go.
@@ -198,9 +198,9 @@ class BatchNorm(nn.SyncBatchNorm):
         assert self.momentum is not None
         values, shape = batch.float(), [1, -1, *[1] * (batch.dim() - 2)]
         dimensions, processes = [0, *range(2, batch.dim())], distributed.get_world_size()
-        mean = Sum.apply(values.mean(dimensions)) / processes
+        mean = AllReduceSum.apply(values.mean(dimensions)) / processes
         centred = values - mean.view(shape)
-        variance = Sum.apply(centred.square().mean(dimensions)) / processes
+        variance = AllReduceSum.apply(centred.square().mean(dimensions)) / processes
         count = values[:, 0].numel() * processes
         with torch.no_grad():
             self.num_batches_tracked.add_(1)

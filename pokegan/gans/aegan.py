@@ -1,53 +1,47 @@
-"""AEGAN: a one-to-one map between latents and pictures (Lazarou 2020, arXiv:2004.05472).
+"""AEGAN: a bijective mapping between images and latents (Lazarou 2020, arXiv:2004.05472).
 
-Two autoencoders share a generator G and an encoder E; Dx judges pictures, Dz judges latents.
+A generator G and an encoder E form two autoencoders, image → latent → image and latent → image →
+latent. One discriminator, Dx, classifies images; the other, Dz, classifies latents.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from pokegan.compute.randomness import Streams
-from pokegan.networks.factory import build, discriminator_config, generator_config, make_optimizer
+from pokegan.core.schema import AeganParams
+from pokegan.networks.factory import NetworkConfig, discriminator_config, generator_config
 from pokegan.networks.sampling import sample_latents
-from pokegan.training.diffaugment import Augmentation
-from pokegan.training.losses import Labels, bce_loss, frozen, nonsaturating_loss, update
+from pokegan.training.gan import Gan
+from pokegan.training.losses import (
+    bce_loss,
+    frozen,
+    mean_probability,
+    nonsaturating_loss,
+    optimizer_step,
+)
 
-if TYPE_CHECKING:
-    from pokegan.core.schema import AeganParams
-
-# What a discriminator judges: the true ones, and the false ones of two kinds.
-D_BATCHES = ("true", "first", "second")
-# The false ones again, when the generator is judged by them.
-FOOLING = ("fooling_first", "fooling_second")
+# Batches of Dx: x, G(z) and G(E(x)). Batches of Dz: z, E(x) and E(G(z)).
+D_BATCHES = ("real", "fakes", "recon")
+# Fake batches of Dx in the update of G and E.
+G_BATCHES = ("fakes_for_generator", "recon_for_generator")
 
 
-class Aegan:
-    """The networks, their optimizers and one training step.
+class Aegan(Gan):
+    """A generator G, an encoder E, and discriminators of images (Dx) and of latents (Dz)."""
 
-    Args:
-        params: the network's section of params.yaml.
-        shared_lr: the learning rate where the section has none of its own.
-        resolution: pixels a side.
-        streams: where the initial weights come from.
-    """
+    params: AeganParams
+    optimized = {
+        "generator": ("generator", "encoder"),
+        "discriminator": ("discriminator", "latent_discriminator"),
+    }
 
-    def __init__(
-        self, params: AeganParams, shared_lr: float, resolution: int, streams: Streams
-    ) -> None:
-        self.params = params
-        self.learning_rates = params.learning_rates(shared_lr)
-        self.latent_dim = params.latent_dim
-        self.labels = Labels(
-            params.real_label, params.fake_label, params.label_noise, params.swapped_labels
-        )
-        self.augmentation = Augmentation(params.augmentation)
-        self.descriptions = {
+    def network_configs(self, resolution: int) -> dict[str, NetworkConfig]:
+        """Return the configurations of G, E, Dx and Dz."""
+        params = self.params
+        return {
             "generator": generator_config(params, resolution),
             "encoder": {
                 "kind": "DenseEncoder" if params.architecture == "mlp" else "Encoder",
@@ -62,96 +56,84 @@ class Aegan:
                 "latent_dim": params.latent_dim,
             },
         }
-        self.networks: dict[str, nn.Module] = {
-            name: build(description, streams, name)
-            for name, description in self.descriptions.items()
-        }
-        self.generator, self.encoder, self.discriminator, self.latent_discriminator = (
-            self.networks.values()
-        )
 
-    def prepare(self, device: torch.device) -> None:
-        """Move the networks to DEVICE, channels-last, and make their optimizers."""
-        for network in self.networks.values():
-            network.to(device).to(memory_format=torch.channels_last).train()
-        lr_generator, lr_discriminator = self.learning_rates
-        self.optimizers = {
-            "generator": make_optimizer(self.params, lr_generator, [self.generator, self.encoder]),
-            "discriminator": make_optimizer(
-                self.params, lr_discriminator, [self.discriminator, self.latent_discriminator]
-            ),
-        }
-
-    def draw(self, count: int, streams: Streams) -> dict[str, Tensor]:
-        """The random numbers of one step on COUNT pictures, each (COUNT, …), on the CPU."""
+    def sample_inputs(self, count: int, streams: Streams) -> dict[str, Tensor]:
+        """Sample latents, labels and augmentations for `count` images, on the CPU."""
         labels = {
-            f"{judged}_{kind}_label": self.labels.draw(kind == "true", count, streams)
-            for judged in ("picture", "latent")
-            for kind in D_BATCHES
+            f"{domain}_{batch}_label": self.labels.sample(count, streams, real=batch == "real")
+            for domain in ("image", "latent")
+            for batch in D_BATCHES
         }
         return {
             "z": sample_latents(count, self.latent_dim, streams["latents"]),
             **labels,
-            **self.augmentation.draw((*D_BATCHES, *FOOLING), count, streams),
+            **self.augmentation.sample((*D_BATCHES, *G_BATCHES), count, streams),
         }
 
-    def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One step of Dx and Dz, then one of G and E, on pictures REAL (N, 3, R, R) in [-1, 1].
+    def step(self, real: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Update Dx and Dz, then G and E, on one batch (Lazarou 2020, section 3).
 
-        DRAWN is what `draw` gave for them. Returns scalars on the device: the losses, mean Dx(x)
-        and mean Dx(G(z)), the norms of both gradients, and the mean errors of G(E(x)) (absolute)
-        and of E(G(z)) (squared).
+        Args:
+            real: training images x, float (N, 3, R, R) in [-1, 1].
+            inputs: random inputs from `sample_inputs`.
+
+        Returns:
+            The losses, the means of Dx(x) and Dx(G(z)) before the update, both gradient norms, and
+            the reconstruction errors of G(E(x)) (mean absolute) and E(G(z)) (mean squared).
         """
-        weights, augmented, z = self.params, self.augmentation, drawn["z"]
-        fake, encoded = self.generator(z), self.encoder(real)
-        x_recon, z_recon = self.generator(encoded), self.encoder(fake)
+        generator, encoder, discriminator, latent_discriminator = self.networks.values()
+        params, augment, z = self.params, self.augmentation, inputs["z"]
+        fakes, encoded = generator(z), encoder(real)
+        x_recon, z_recon = generator(encoded), encoder(fakes)
 
-        with parametrize.cached():  # one step of Dx, one power iteration
-            judged = zip((real, fake.detach(), x_recon.detach()), D_BATCHES, strict=True)
-            on_pictures = [self.discriminator(augmented(x, drawn, kind)) for x, kind in judged]
-        on_latents = [self.latent_discriminator(x.detach()) for x in (z, encoded, z_recon)]
-        picture_loss = discriminator_loss_("picture", on_pictures, drawn)
-        latent_loss = discriminator_loss_("latent", on_latents, drawn)
-        discriminator_gradient = update(
-            self.optimizers["discriminator"],
-            [self.discriminator, self.latent_discriminator],
-            picture_loss + latent_loss,
+        with parametrize.cached():  # one power iteration of spectral norm per update
+            images = zip((real, fakes.detach(), x_recon.detach()), D_BATCHES, strict=True)
+            x_logits = [discriminator(augment(x, inputs, batch)) for x, batch in images]
+        z_logits = [latent_discriminator(each.detach()) for each in (z, encoded, z_recon)]
+        image_loss = discriminator_loss(x_logits, inputs, "image")
+        latent_loss = discriminator_loss(z_logits, inputs, "latent")
+        discriminator_gradient = optimizer_step(
+            self.optimizers["discriminator"], image_loss + latent_loss
         )
 
-        picture_error = functional.l1_loss(x_recon.float(), real)
-        latent_error = functional.mse_loss(z_recon.float(), z)
-        with frozen(self.discriminator, self.latent_discriminator):
+        x_error = functional.l1_loss(x_recon.float(), real)
+        z_error = functional.mse_loss(z_recon.float(), z)
+        with frozen(discriminator, latent_discriminator):
             with parametrize.cached():
-                again = zip((fake, x_recon), FOOLING, strict=True)
-                fooled = [self.discriminator(augmented(x, drawn, kind)) for x, kind in again]
-            fooled_latents = [self.latent_discriminator(x) for x in (encoded, z_recon)]
+                images = zip((fakes, x_recon), G_BATCHES, strict=True)
+                x_logits_g = [discriminator(augment(x, inputs, batch)) for x, batch in images]
+            z_logits_g = [latent_discriminator(each) for each in (encoded, z_recon)]
             generator_loss = (
-                weights.picture_adversarial * sum(map(nonsaturating_loss, fooled))
-                + weights.latent_adversarial * sum(map(nonsaturating_loss, fooled_latents))
-                + weights.picture_reconstruction * picture_error
-                + weights.latent_reconstruction * latent_error
+                params.picture_adversarial * sum(map(nonsaturating_loss, x_logits_g))
+                + params.latent_adversarial * sum(map(nonsaturating_loss, z_logits_g))
+                + params.picture_reconstruction * x_error
+                + params.latent_reconstruction * z_error
             )
-            generator_gradient = update(
-                self.optimizers["generator"], [self.generator, self.encoder], generator_loss
-            )
+            generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
         return {
-            "discriminator_loss": picture_loss.detach(),
+            "discriminator_loss": image_loss.detach(),
             "generator_loss": generator_loss.detach(),
-            "d_real": on_pictures[0].detach().float().sigmoid().mean(),
-            "d_fake": on_pictures[1].detach().float().sigmoid().mean(),
+            "d_real": mean_probability(x_logits[0]),
+            "d_fake": mean_probability(x_logits[1]),
             "discriminator_gradient": discriminator_gradient,
             "generator_gradient": generator_gradient,
             "latent_discriminator_loss": latent_loss.detach(),
-            "picture_error": picture_error.detach(),
-            "latent_error": latent_error.detach(),
+            "picture_error": x_error.detach(),
+            "latent_error": z_error.detach(),
         }
 
 
-def discriminator_loss_(judged: str, logits: list[Tensor], drawn: dict[str, Tensor]) -> Tensor:
-    """A discriminator's loss: the true ones count as much as both kinds of false ones."""
-    true, first, second = (
-        bce_loss(each, drawn[f"{judged}_{kind}_label"])
-        for each, kind in zip(logits, D_BATCHES, strict=True)
+def discriminator_loss(logits: list[Tensor], inputs: dict[str, Tensor], domain: str) -> Tensor:
+    """Return the loss of Dx or Dz: real samples weigh as much as both kinds of fakes together.
+
+    Args:
+        logits: for each of `D_BATCHES`, (N,).
+        inputs: random inputs of the step, with the labels.
+        domain: "image" or "latent".
+    """
+    real, fakes, recon = (
+        bce_loss(each, inputs[f"{domain}_{batch}_label"])
+        for each, batch in zip(logits, D_BATCHES, strict=True)
     )
-    return (2 * true + first + second) / 4
+    return (2 * real + fakes + recon) / 4

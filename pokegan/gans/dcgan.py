@@ -1,104 +1,76 @@
-"""DCGAN: a generator against a discriminator (Radford et al. 2016)."""
+"""DCGAN: a convolutional generator and discriminator (Radford et al. 2016, arXiv:1511.06434)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import parametrize
 
 from pokegan.compute.randomness import Streams
-from pokegan.networks.factory import build, discriminator_config, generator_config, make_optimizer
+from pokegan.networks.factory import NetworkConfig, discriminator_config, generator_config
 from pokegan.networks.sampling import sample_latents
-from pokegan.training.diffaugment import Augmentation
-from pokegan.training.losses import Labels, bce_loss, frozen, nonsaturating_loss, update
+from pokegan.training.gan import Gan
+from pokegan.training.losses import (
+    bce_loss,
+    frozen,
+    mean_probability,
+    nonsaturating_loss,
+    optimizer_step,
+)
 
-if TYPE_CHECKING:
-    from pokegan.core.schema import GanParams
 
+class Dcgan(Gan):
+    """A generator G and a discriminator D."""
 
-class Dcgan:
-    """The networks, their optimizers and one training step.
-
-    Args:
-        params: the network's section of params.yaml.
-        shared_lr: the learning rate where the section has none of its own.
-        resolution: pixels a side.
-        streams: where the initial weights come from.
-    """
-
-    def __init__(
-        self, params: GanParams, shared_lr: float, resolution: int, streams: Streams
-    ) -> None:
-        self.params = params
-        self.learning_rates = params.learning_rates(shared_lr)
-        self.latent_dim = params.latent_dim
-        self.labels = Labels(
-            params.real_label, params.fake_label, params.label_noise, params.swapped_labels
-        )
-        self.augmentation = Augmentation(params.augmentation)
-        self.descriptions = {
-            "generator": generator_config(params, resolution),
-            "discriminator": discriminator_config(params, resolution),
-        }
-        self.networks: dict[str, nn.Module] = {
-            name: build(description, streams, name)
-            for name, description in self.descriptions.items()
-        }
-        self.generator, self.discriminator = self.networks.values()
-
-    def prepare(self, device: torch.device) -> None:
-        """Move the networks to DEVICE, channels-last, and make their optimizers."""
-        for network in self.networks.values():
-            network.to(device).to(memory_format=torch.channels_last).train()
-        lr_generator, lr_discriminator = self.learning_rates
-        self.optimizers = {
-            "generator": make_optimizer(self.params, lr_generator, [self.generator]),
-            "discriminator": make_optimizer(self.params, lr_discriminator, [self.discriminator]),
+    def network_configs(self, resolution: int) -> dict[str, NetworkConfig]:
+        """Return the configurations of G and D."""
+        return {
+            "generator": generator_config(self.params, resolution),
+            "discriminator": discriminator_config(self.params, resolution),
         }
 
-    def draw(self, count: int, streams: Streams) -> dict[str, Tensor]:
-        """The random numbers of one step on COUNT pictures, each (COUNT, …), on the CPU."""
+    def sample_inputs(self, count: int, streams: Streams) -> dict[str, Tensor]:
+        """Sample latents, labels and augmentations for `count` images, on the CPU."""
         return {
             "z": sample_latents(count, self.latent_dim, streams["latents"]),
-            "real_label": self.labels.draw(True, count, streams),
-            "fake_label": self.labels.draw(False, count, streams),
-            **self.augmentation.draw(("real", "fake", "fooling"), count, streams),
+            "real_label": self.labels.sample(count, streams, real=True),
+            "fake_label": self.labels.sample(count, streams, real=False),
+            **self.augmentation.sample(("real", "fakes", "fakes_for_generator"), count, streams),
         }
 
-    def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One step of D, then one of G, on pictures REAL (N, 3, R, R) in [-1, 1].
+    def step(self, real: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Update D, then G, on one batch (Goodfellow et al. 2014, algorithm 1 with k = 1).
 
-        DRAWN is what `draw` gave for them. Returns scalars on the device: both losses, mean D(x)
-        and mean D(G(z)) as seen by D, and the norms of both gradients.
+        Args:
+            real: training images x, float (N, 3, R, R) in [-1, 1].
+            inputs: random inputs from `sample_inputs`.
+
+        Returns:
+            Both losses, the means of D(x) and D(G(z)) before the update, both gradient norms.
         """
-        augmented = self.augmentation
-        fake = self.generator(drawn["z"])
+        generator, discriminator = self.networks.values()
+        augment = self.augmentation
+        fakes = generator(inputs["z"])
 
-        with parametrize.cached():  # one step of D, one power iteration
-            on_real = self.discriminator(augmented(real, drawn, "real"))
-            on_fake = self.discriminator(augmented(fake.detach(), drawn, "fake"))
-        discriminator_loss = bce_loss(on_real, drawn["real_label"]) + bce_loss(
-            on_fake, drawn["fake_label"]
+        with parametrize.cached():  # one power iteration of spectral norm per update
+            real_logits = discriminator(augment(real, inputs, "real"))
+            fake_logits = discriminator(augment(fakes.detach(), inputs, "fakes"))
+        discriminator_loss = bce_loss(real_logits, inputs["real_label"]) + bce_loss(
+            fake_logits, inputs["fake_label"]
         )
-        discriminator_gradient = update(
-            self.optimizers["discriminator"], [self.discriminator], discriminator_loss
+        discriminator_gradient = optimizer_step(
+            self.optimizers["discriminator"], discriminator_loss
         )
 
-        with frozen(self.discriminator):
-            generator_loss = nonsaturating_loss(
-                self.discriminator(augmented(fake, drawn, "fooling"))
-            )
-            generator_gradient = update(
-                self.optimizers["generator"], [self.generator], generator_loss
-            )
+        with frozen(discriminator):
+            logits = discriminator(augment(fakes, inputs, "fakes_for_generator"))
+            generator_loss = nonsaturating_loss(logits)
+            generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
         return {
             "discriminator_loss": discriminator_loss.detach(),
             "generator_loss": generator_loss.detach(),
-            "d_real": on_real.detach().float().sigmoid().mean(),
-            "d_fake": on_fake.detach().float().sigmoid().mean(),
+            "d_real": mean_probability(real_logits),
+            "d_fake": mean_probability(fake_logits),
             "discriminator_gradient": discriminator_gradient,
             "generator_gradient": generator_gradient,
         }

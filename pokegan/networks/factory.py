@@ -48,7 +48,9 @@ def discriminator_config(params: GanParams, resolution: int) -> NetworkConfig:
     return {"kind": "Discriminator", **shape, "head": params.head_discriminator}
 
 
-def build(description: NetworkConfig, streams: Streams | None = None, name: str = "") -> nn.Module:
+def build_network(
+    description: NetworkConfig, streams: Streams | None = None, name: str = ""
+) -> nn.Module:
     """The network that DESCRIPTION says.
 
     With STREAMS its weights are those that a training begins with, drawn for NAME; without, they
@@ -72,14 +74,14 @@ def build(description: NetworkConfig, streams: Streams | None = None, name: str 
         )
     }[kind](**shape)
     if streams:
-        initialise(network, streams, name)
+        initialize(network, streams, name)
     if spectral:
         with (streams or Streams(0)).as_global_rng(f"spectral norm of {name}"):
             apply_spectral_norm(network)
     return network
 
 
-def initialise(network: nn.Module, streams: Streams, name: str) -> None:
+def initialize(network: nn.Module, streams: Streams, name: str) -> None:
     """Weights as in Radford et al. 2016, section 4: convolutions and heads from N(0, 0.02).
 
     The scale of a normalization comes from N(1, 0.02). Stacks of dense layers keep torch's own

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from pokegan.core.errors import PipelineError
-from pokegan.networks.factory import NetworkConfig, build
+from pokegan.networks.factory import NetworkConfig, build_network
 
 CONFIGURATION = "config.json"
 SNAPSHOTS = "snapshots"
@@ -70,7 +70,7 @@ def load_network(folder: Path, name: str, step: int | None = None) -> nn.Module:
         )
     file = folder / f"{name if step is None else f'{SNAPSHOTS}/{step}'}.safetensors"
     with _read(folder, file):
-        network = build(descriptions[name])
+        network = build_network(descriptions[name])
         network.load_state_dict(load_file(file))
     for key, weights in network.state_dict().items():
         if not torch.isfinite(weights).all():

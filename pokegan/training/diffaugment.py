@@ -35,7 +35,7 @@ class Augmentation:
 
     kinds: Sequence[str]
 
-    def draw(self, names: Sequence[str], count: int, streams: Streams) -> dict[str, Tensor]:
+    def sample(self, names: Sequence[str], count: int, streams: Streams) -> dict[str, Tensor]:
         """Numbers (COUNT, 7) from [0, 1), on the CPU, for each of NAMES, batches of pictures.
 
         As many whatever the kinds, so that one more leaves the others' draws alone. Without any

@@ -7,50 +7,25 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from pokegan.compute.device import autocast
-from pokegan.compute.distributed import ProcessGroup, average
+from pokegan.compute.distributed import ProcessGroup, all_reduce_mean
 from pokegan.compute.randomness import Streams
 from pokegan.core.errors import PipelineError
 from pokegan.networks.sampling import from_uint8, generate_images, sample_latents
 from pokegan.training.cuda_graphs import GraphedStep
 from pokegan.training.diversity import has_collapsed, nearest_distance
+from pokegan.training.gan import Gan
 
 SAMPLES = 64
 
 
 class DivergedError(PipelineError):
     """A measure became NaN or infinite."""
-
-
-class Gan(Protocol):
-    """What the loop asks of a family of networks."""
-
-    latent_dim: int
-    networks: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
-
-    @property
-    def generator(self) -> nn.Module:
-        """The network that draws."""
-
-    @property
-    def descriptions(self) -> dict[str, dict[str, Any]]:
-        """What each network is built from."""
-
-    def prepare(self, device: torch.device) -> None:
-        """Move to DEVICE and make the optimizers."""
-
-    def draw(self, count: int, streams: Streams) -> dict[str, Tensor]:
-        """The random numbers of one step on COUNT pictures, each (COUNT, …), on the CPU."""
-
-    def step(self, real: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One optimisation step of every network; returns scalars on the device."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +139,9 @@ class Training:
         return self.gan.generator if self._average is None else self._average
 
     @property
-    def descriptions(self) -> dict[str, dict[str, Any]]:
+    def configs(self) -> dict[str, dict[str, Any]]:
         """What each of the networks is built from."""
-        own = self.gan.descriptions
+        own = self.gan.configs
         return own if self._average is None else {**own, "generator_ema": own["generator"]}
 
     def moments(self) -> Iterator[StepResult]:
@@ -180,7 +155,7 @@ class Training:
             position = self.step % schedule.steps_per_epoch * schedule.batch_size
             if position == 0:
                 self._order = torch.randperm(schedule.pictures, generator=self.streams["order"])
-            inputs = self.gan.draw(schedule.batch_size, self.streams)
+            inputs = self.gan.sample_inputs(schedule.batch_size, self.streams)
             inputs["rows"] = self._order[position : position + schedule.batch_size]
             measures = self._advance({name: self._send(each) for name, each in inputs.items()})
             self.step += 1
@@ -206,7 +181,7 @@ class Training:
 
     def _send(self, batch: Tensor) -> Tensor:
         """The share of BATCH for this process, on the device without waiting for it."""
-        share = self.processes.share(batch)
+        share = self.processes.shard(batch)
         if self._device.type == "cuda":
             share = share.contiguous().pin_memory()
         return share.to(self._device, non_blocking=True)
@@ -234,7 +209,7 @@ class Training:
     def _read(self) -> tuple[dict[str, float], Tensor]:
         """Means since the last reading, how diverse the samples are, and the samples."""
         self.check()
-        values = average(self._sums / self._since).tolist()
+        values = all_reduce_mean(self._sums / self._since).tolist()
         self._sums, self._since = torch.zeros_like(self._sums), 0
         samples = generate_images(self._drawing, self._z)
         diversity = nearest_distance(samples) / max(self._spread, 1e-9)
@@ -252,7 +227,7 @@ class Training:
             DivergedError: one is not; named with the step that it happened in.
         """
         own, last = int(self._broken_at), self.schedule.steps
-        step = last - self.processes.most(last - own if own else -1)
+        step = last - self.processes.all_reduce_max(last - own if own else -1)
         if step <= last:
             values = zip(self._names, self._broken.tolist(), strict=True) if own == step else ()
             broken = [(name, value) for name, value in values if not isfinite(value)]

@@ -1,4 +1,4 @@
-"""What the networks are trained towards."""
+"""Losses, labels and the optimizer step that all GAN families share."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from pokegan.compute.randomness import Streams
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels that a discriminator sees: soft, noisy and now and then exchanged.
+    """Soft, noisy and occasionally swapped labels (Salimans et al. 2016, section 3.4).
 
-    Soft and noisy labels after Salimans et al. 2016, section 3.4, and the report's own recipe:
-    true = 0.85 + 0.15·N(0, 1), false = 0.15 + 0.15·N(0, 1), 5 % exchanged. Values outside
-    [0, 1] are left as drawn: cross-entropy is linear in its label.
+    Labels outside [0, 1] are not clipped: binary cross-entropy is linear in its label.
+
+    Args:
+        real: mean label of real samples.
+        fake: mean label of fake samples.
+        noise: standard deviation of both.
+        swapped: share of labels whose mean is that of the other class.
     """
 
     real: float
@@ -29,30 +33,35 @@ class Labels:
     noise: float
     swapped: float
 
-    def draw(self, truth: bool, count: int, streams: Streams) -> Tensor:
-        """COUNT labels (on the CPU, float32) for pictures that are real if TRUTH, else fake."""
-        own, other = (self.real, self.fake) if truth else (self.fake, self.real)
+    def sample(self, count: int, streams: Streams, *, real: bool) -> Tensor:
+        """Sample labels of real or fake samples: float32 (count,) on the CPU."""
+        own, other = (self.real, self.fake) if real else (self.fake, self.real)
         swap = torch.rand(count, generator=streams["label swaps"]) < self.swapped
         noise = torch.randn(count, generator=streams["label noise"])
         return torch.where(swap, other, own) + self.noise * noise
 
 
 def bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of LOGITS (N,) against LABELS (N,), in fp32, averaged."""
+    """Return the mean binary cross-entropy of logits (N,) against labels (N,), in fp32."""
     return functional.binary_cross_entropy_with_logits(logits.float(), labels)
 
 
 def nonsaturating_loss(logits: Tensor) -> Tensor:
-    """The non-saturating loss of a generator: its fakes should be taken for true, label 1.
+    """Return the mean of −log D(G(z)) for logits (N,) of fakes, in fp32.
 
-    −log D(G(z)), Goodfellow et al. 2014, section 3.
+    The non-saturating generator loss of Goodfellow et al. 2014, section 3.
     """
     return functional.softplus(-logits.float()).mean()
 
 
+def mean_probability(logits: Tensor) -> Tensor:
+    """Return the mean probability "real" of logits (N,): a detached scalar in fp32."""
+    return logits.detach().float().sigmoid().mean()
+
+
 @contextmanager
 def frozen(*networks: nn.Module) -> Iterator[None]:
-    """NETWORKS pass a gradient on and take none for their own weights."""
+    """Compute no gradients of the networks' parameters; gradients still pass through."""
     try:
         for network in networks:
             network.requires_grad_(False)
@@ -62,14 +71,14 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
             network.requires_grad_(True)
 
 
-def update(optimizer: torch.optim.Optimizer, trained: list[nn.Module], loss: Tensor) -> Tensor:
-    """One step of OPTIMIZER on the networks TRAINED down LOSS; the norm of its gradient.
+def optimizer_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """Minimize the loss by one step; return the norm of the gradient over all parameters.
 
-    Where several processes train, the gradient is their mean.
+    With several processes, the gradient is their mean.
     """
     optimizer.zero_grad()
     loss.backward()
-    weights = [parameter for network in trained for parameter in network.parameters()]
-    average_gradients(weights)
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    average_gradients(parameters)
     optimizer.step()
-    return get_total_norm([each.grad for each in weights if each.grad is not None]).detach()
+    return get_total_norm([each.grad for each in parameters if each.grad is not None]).detach()

@@ -12,7 +12,7 @@ from pokegan.analysis.discriminators import (
     likeness,
 )
 from pokegan.compute.randomness import Streams
-from pokegan.networks.factory import build
+from pokegan.networks.factory import build_network
 from pokegan.networks.sampling import from_uint8
 
 CONVOLUTION = {"kind": "Discriminator", "width": 4, "resolution": 32, "spectral_norm": True}
@@ -20,7 +20,7 @@ DENSE = {"kind": "DenseDiscriminator", "width": 4, "resolution": 32}
 
 
 def network(description: dict[str, object], seed: int = 1) -> torch.nn.Module:
-    return build(dict(description), Streams(seed), "discriminator").eval()
+    return build_network(dict(description), Streams(seed), "discriminator").eval()
 
 
 def test_features_are_the_pooled_maps_of_every_convolution(drawings: np.ndarray) -> None:

@@ -45,7 +45,7 @@ def save_model(folder: Path, name: str = "dcgan819") -> Path:
     weights = gan.generator.state_dict()
     blank = {key: torch.zeros_like(value) for key, value in weights.items()}
     snapshots = [(2, 0.5, blank), (4, 1.0, weights)]
-    save_networks(folder, gan.networks, gan.descriptions, FACTS, snapshots)
+    save_networks(folder, gan.networks, gan.configs, FACTS, snapshots)
     return folder
 
 

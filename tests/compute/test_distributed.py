@@ -94,7 +94,7 @@ def test_a_fault_of_the_user_is_one_sentence(repository: Path) -> None:
 
 def test_shares_cover_the_batch_once() -> None:
     batch = torch.arange(12)
-    shares = [ProcessGroup(rank, 3).share(batch) for rank in range(3)]
+    shares = [ProcessGroup(rank, 3).shard(batch) for rank in range(3)]
     assert sorted(torch.cat(shares).tolist()) == batch.tolist()
     assert {len(share) for share in shares} == {4}
 

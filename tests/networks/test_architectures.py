@@ -12,7 +12,7 @@ from pokegan.networks.architectures import (
     channels,
     count_parameters,
 )
-from pokegan.networks.factory import initialise
+from pokegan.networks.factory import initialize
 from pokegan.networks.sampling import from_uint8, generate_images, to_uint8
 from pokegan.networks.spectral_norm import apply_spectral_norm
 
@@ -51,7 +51,7 @@ def test_parameter_counts_by_hand() -> None:
 
 def test_initial_weights() -> None:
     network = Generator(128, 64, 64)
-    initialise(network, Streams(0), "generator")
+    initialize(network, Streams(0), "generator")
     weights = torch.cat(
         [m.weight.flatten() for m in network.modules() if isinstance(m, nn.ConvTranspose2d)]
     )
@@ -65,7 +65,7 @@ def test_every_convolution_is_spectrally_normalised() -> None:
     """Largest singular value of each kernel, as an (out, rest) matrix: 1 after settling."""
     torch.manual_seed(0)
     network = Discriminator(16, 64)
-    initialise(network, Streams(0), "discriminator")
+    initialize(network, Streams(0), "discriminator")
     apply_spectral_norm(network)
     for _ in range(200):
         network(torch.randn(2, 3, 64, 64))

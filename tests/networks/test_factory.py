@@ -15,7 +15,12 @@ from pokegan.core.errors import PipelineError
 from pokegan.core.params import read_params
 from pokegan.core.schema import GanParams
 from pokegan.networks.architectures import Discriminator, Generator, channels
-from pokegan.networks.factory import build, discriminator_config, generator_config, make_optimizer
+from pokegan.networks.factory import (
+    build_network,
+    discriminator_config,
+    generator_config,
+    make_optimizer,
+)
 from tests.conftest import TINY, set_params
 
 GANS = ("dcgan819", "dcgan14000", "aegan")
@@ -26,12 +31,12 @@ def section(name: str = "dcgan819", **changes: Any) -> GanParams:
 
 
 def generator(resolution: int = 32, **changes: Any) -> nn.Module:
-    return build(generator_config(section(**changes), resolution), Streams(0), "generator")
+    return build_network(generator_config(section(**changes), resolution), Streams(0), "generator")
 
 
 def discriminator(resolution: int = 32, **changes: Any) -> nn.Module:
     description = discriminator_config(section(**changes), resolution)
-    return build(description, Streams(0), "discriminator")
+    return build_network(description, Streams(0), "discriminator")
 
 
 def count(network: nn.Module, kind: type | tuple[type, ...]) -> int:
@@ -171,7 +176,7 @@ def test_the_perceptron_has_dense_layers_only(gan: str, drawings: Any) -> None:
         assert count(network, (nn.Conv2d, nn.ConvTranspose2d)) == 0
         assert count(network, nn.Linear) > 3
     built.prepare(torch.device("cpu"))
-    measures = built.step(torch.rand(12, 3, 32, 32), built.draw(12, Streams(1)))
+    measures = built.step(torch.rand(12, 3, 32, 32), built.sample_inputs(12, Streams(1)))
     assert all(torch.isfinite(value) for value in measures.values())
 
 
@@ -188,7 +193,7 @@ def test_a_layer_keeps_its_start_when_another_changes() -> None:
     changed = {key for key in one if one[key].shape != two[key].shape}
     assert changed == {"layers.1.weight"}
     assert all(torch.equal(one[key], two[key]) for key in one.keys() - changed)
-    other = build(generator_config(section(), 32), Streams(1), "generator").state_dict()
+    other = build_network(generator_config(section(), 32), Streams(1), "generator").state_dict()
     assert not torch.equal(other["layers.1.weight"], one["layers.1.weight"])
 
 

@@ -31,7 +31,7 @@ def model(workspace: Path, drawings: np.ndarray) -> Path:
     blank = {key: torch.zeros_like(value) for key, value in weights.items()}
     facts = {"latent_dim": 8, "resolution": 32}
     snapshots = [(2, 0.5, blank), (4, 1.0, weights)]
-    save_networks(workspace / "model", gan.networks, gan.descriptions, facts, snapshots)
+    save_networks(workspace / "model", gan.networks, gan.configs, facts, snapshots)
     np.save(workspace / "pictures.npy", drawings)
     return workspace
 

@@ -80,7 +80,7 @@ def test_a_moving_average_draws(stage: Stage, models: Path) -> None:
     average = Dcgan(read_params("dcgan819").dcgan819, 0.0002, 32, Streams(1)).generator
     for weights in average.parameters():
         torch.nn.init.zeros_(weights)
-    descriptions = {**gan.descriptions, "generator_ema": gan.descriptions["generator"]}
+    descriptions = {**gan.configs, "generator_ema": gan.configs["generator"]}
     networks = {**gan.networks, "generator_ema": average}
     facts = {"latent_dim": 8, "resolution": 32}
     save_networks(models / "averaged", networks, descriptions, facts)
@@ -198,7 +198,7 @@ def save_model_of_one_number(folder: Path) -> Path:
 
     gan: Any = Aegan(read_params("aegan").aegan, 0.0002, 32, Streams(1))
     facts = {"latent_dim": 1, "resolution": 32}
-    save_networks(folder, gan.networks, gan.descriptions, facts)
+    save_networks(folder, gan.networks, gan.configs, facts)
     return folder
 
 

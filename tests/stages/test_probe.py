@@ -8,7 +8,7 @@ import pytest
 
 from pokegan.analysis.discriminators import calibrate
 from pokegan.compute.randomness import Streams
-from pokegan.networks.factory import build
+from pokegan.networks.factory import build_network
 from pokegan.networks.weights import load_network, save_networks
 from tests.conftest import Stage, assert_one_sentence
 from tests.stages.test_classify_types import write
@@ -24,7 +24,7 @@ def model(workspace: Path) -> Path:
     """
     write("colour")
     description = {"kind": "Discriminator", "width": 4, "resolution": 32, "spectral_norm": True}
-    network = build(description, Streams(1), "discriminator")
+    network = build_network(description, Streams(1), "discriminator")
     calibrate(network, np.load("pictures.npy"))
     facts = {"latent_dim": 8, "resolution": 32}
     folder = workspace / "model"

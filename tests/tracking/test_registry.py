@@ -28,7 +28,7 @@ def evaluated(folder: Path, seed: int, distance: float, pictures: int = 400, **l
     gan = Dcgan(read_params("dcgan819").dcgan819, 0.0002, 32, Streams(seed))
     if not (folder / f"m{seed}").exists():
         facts = {"latent_dim": 8, "resolution": 32}
-        save_networks(folder / f"m{seed}", gan.networks, gan.descriptions, facts)
+        save_networks(folder / f"m{seed}", gan.networks, gan.configs, facts)
     scores = {"pictures": pictures, "fd_effnet_lite0": distance}
     with track_run("evaluate_dcgan819@effnet_lite0", read_params("seed")) as telling:
         telling.model("dcgan819", folder / f"m{seed}", "effnet_lite0", scores)

@@ -164,7 +164,8 @@ def test_kinds_leave_each_others_draws_and_all_other_streams_alone(workspace: Pa
         streams = [Streams(5) for _ in range(3)]
         for _ in range(2):
             drawn = [
-                gan.draw(12, each) for gan, each in zip((off, color, every), streams, strict=True)
+                gan.sample_inputs(12, each)
+                for gan, each in zip((off, color, every), streams, strict=True)
             ]
         assert drawn[1].keys() == drawn[2].keys() > drawn[0].keys()
         assert all(torch.equal(drawn[1][key], each) for key, each in drawn[2].items())
@@ -188,8 +189,8 @@ def _gan(name: str, kinds: list[str]) -> Any:
 @pytest.mark.parametrize(
     ("name", "judged"),
     [
-        ("dcgan819", ["real", "fake", "fooling"]),
-        ("aegan", ["true", "first", "second", "fooling_first", "fooling_second"]),
+        ("dcgan819", ["real", "fakes", "fakes_for_generator"]),
+        ("aegan", ["real", "fakes", "recon", "fakes_for_generator", "recon_for_generator"]),
     ],
 )
 def test_a_discriminator_sees_everything_augmented_and_no_other_network_does(
@@ -206,7 +207,7 @@ def test_a_discriminator_sees_everything_augmented_and_no_other_network_does(
         )
     gan.generator.register_forward_hook(lambda *told: drew.append(told[2].detach()))
     real = from_uint8(torch.from_numpy(drawings[:12]))
-    drawn = gan.draw(12, Streams(3))
+    drawn = gan.sample_inputs(12, Streams(3))
     gan.step(real, drawn)
     pictures = [real, *drew, *drew]
     assert len(seen["discriminator"]) == len(judged) == len(pictures)

@@ -29,8 +29,8 @@ def test_generator_loss_by_hand() -> None:
 def test_labels_of_the_report() -> None:
     """True ones: 95 % around 0.85, 5 % around 0.15, both ± 0.15; false ones the reverse."""
     labels, count = Labels(0.85, 0.15, 0.15, 0.05), 200_000
-    real = labels.draw(True, count, Streams(0))
-    fake = labels.draw(False, count, Streams(0))
+    real = labels.sample(count, Streams(0), real=True)
+    fake = labels.sample(count, Streams(0), real=False)
     assert real.mean().item() == pytest.approx(0.95 * 0.85 + 0.05 * 0.15, abs=2e-3)
     assert fake.mean().item() == pytest.approx(0.95 * 0.15 + 0.05 * 0.85, abs=2e-3)
     variance = 0.15**2 + 0.05 * 0.95 * 0.7**2
@@ -39,13 +39,13 @@ def test_labels_of_the_report() -> None:
 
 def test_labels_without_tricks_are_hard() -> None:
     labels = Labels(1, 0, 0, 0)
-    assert labels.draw(True, 5, Streams(0)).tolist() == [1] * 5
-    assert labels.draw(False, 5, Streams(0)).tolist() == [0] * 5
-    assert Labels(1, 0, 0, 1).draw(True, 5, Streams(0)).tolist() == [0] * 5
+    assert labels.sample(5, Streams(0), real=True).tolist() == [1] * 5
+    assert labels.sample(5, Streams(0), real=False).tolist() == [0] * 5
+    assert Labels(1, 0, 0, 1).sample(5, Streams(0), real=True).tolist() == [0] * 5
 
 
 def test_turning_the_noise_does_not_reshuffle_the_swaps() -> None:
-    quiet = Labels(1, 0, 0.0, 0.3).draw(True, 1000, Streams(7)) < 0.5
-    noisy = Labels(1, 0, 0.01, 0.3).draw(True, 1000, Streams(7)) < 0.5
+    quiet = Labels(1, 0, 0.0, 0.3).sample(1000, Streams(7), real=True) < 0.5
+    noisy = Labels(1, 0, 0.01, 0.3).sample(1000, Streams(7), real=True) < 0.5
     assert torch.equal(quiet, noisy)
     assert 200 < quiet.sum() < 400
