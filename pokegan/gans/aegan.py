@@ -6,6 +6,8 @@ latent. One discriminator, Dx, classifies images; the other, Dz, classifies late
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import parametrize
@@ -33,7 +35,7 @@ class Aegan(Gan):
     """A generator G, an encoder E, and discriminators of images (Dx) and of latents (Dz)."""
 
     params: AeganParams
-    optimized = {
+    optimized: ClassVar = {
         "generator": ("generator", "encoder"),
         "discriminator": ("discriminator", "latent_discriminator"),
     }

@@ -15,7 +15,7 @@ from pokegan.networks.spectral_norm import apply_spectral_norm
 if TYPE_CHECKING:
     from pokegan.core.schema import GanParams
 
-# What config.json keeps of a network: its class in pokegan.networks.architectures and its arguments.
+# Entry of a network in config.json: its class (kind) in `architectures` and its arguments.
 NetworkConfig = dict[str, Any]
 
 
