@@ -1,289 +1,305 @@
-"""Search parameters with Optuna, each trial an experiment of DVC's."""
+"""Search hyper-parameters: a study file, Optuna's trials, DVC's experiments."""
 
 from __future__ import annotations
 
+import csv
 import json
-import math
+import os
 import re
 import signal
+import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import click
-from filelock import FileLock
+from pydantic import Field, model_validator
 
-from pokegan.cli.search_space import read_space, resolved
-from pokegan.cli.trials import (
-    Aim,
-    best_of,
-    code_of,
-    completed,
-    git,
-    held_elsewhere,
-    logs,
-    next_trial,
-    read_score,
-    reason,
-    run_experiment,
-    value_of,
-)
 from pokegan.core.errors import PipelineError
-from pokegan.core.params import NetworkName, read_params
-from pokegan.core.schema import ENCODERS
-from pokegan.core.provenance import root
-from pokegan.core.signals import GracefulInterrupt, leave
+from pokegan.core.params import load_yaml, read_networks, read_params, validate
+from pokegan.core.provenance import git, root
+from pokegan.core.schema import EncoderName, Section
 from pokegan.metrics.names import metric_name
-from pokegan.tracking.store import this_process
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from optuna import Study, Trial
 
-    from pokegan.tracking.run import Run
+HEARTBEAT = 60  # seconds between a worker's signs of life; after two without, it counts as dead
+MAX_RETRIES = 2  # of a trial whose worker died
+MAX_FAILURES = 3  # in a row, after which a study stops
+Value = str | bool | int | float | None
 
-SMALLER_IS_BETTER = ("fd", "kd", "near_duplicates")
-LARGER_IS_BETTER = ("cs", "precision", "recall")
-WITHOUT_CLASSES = ("dinov2",)
-# Failures one after another that end a study: of the first trials, and of later ones.
-HOPELESS_AT_FIRST, HOPELESS = 3, 10
+
+class Range(Section):
+    """A range of numbers, in the terms of Optuna's `suggest_float` and `suggest_int`."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = None
+
+
+Choices = Annotated[list[Value], Field(min_length=1)]
+
+
+class StudyFile(Section):
+    """What a study searches, and by which score."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w-]*$")
+    network: str
+    encoder: EncoderName
+    metric: Literal["fd", "kd", "cs", "precision", "recall", "near_duplicates"]
+    direction: Literal["minimize", "maximize"]
+    sampler: Literal["tpe", "random"]
+    seed: int
+    overrides: dict[str, Value | list[Value]] = Field(default_factory=dict)
+    space: Annotated[dict[str, Range | Choices], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_space(self) -> Self:
+        for key, values in self.space.items():
+            if key in self.overrides:
+                raise ValueError(f"space.{key} is also in overrides; remove one of them")
+            if (
+                isinstance(values, Range)
+                and not (0 if values.log else -inf) < values.low < values.high
+            ):
+                raise ValueError(f"space.{key}: low must be less than high, and above 0 with log")
+        return self
+
+    def stage(self) -> str:
+        """Return the DVC stage that computes the score."""
+        reference = read_networks()[self.network].reference
+        return f"evaluate_{reference}@{self.network}-{self.encoder}"
+
+    def scores(self, experiment: str) -> dict[str, float]:
+        """Return the scores that an experiment committed, and whether its generator collapsed."""
+        folder = f"reports/networks/{self.network}"
+        revision = git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{experiment}")
+        scores = git("show", f"{revision}:{folder}/scores/{self.encoder}.json")
+        history = csv.DictReader(git("show", f"{revision}:{folder}/history.csv").splitlines())
+        *_, last = history
+        return {**json.loads(scores), "collapsed": float(last["collapsed"])}
+
+    def suggest(self, trial: Trial) -> dict[str, Value]:
+        """Return the trial's value of each searched parameter; floats have six digits."""
+        values: dict[str, Value] = {}
+        for key, space in self.space.items():
+            if isinstance(space, list):
+                values[key] = trial.suggest_categorical(key, space)
+                continue
+            given = {name: value for name, value in space if value is not None}
+            if all(isinstance(value, int) for value in given.values()):
+                values[key] = trial.suggest_int(key, **given)
+            else:
+                # dvc.lock rounds the 17th digit, and DVC would not find the trial again.
+                values[key] = float(f"{trial.suggest_float(key, **given):.6g}")
+        return values
 
 
 @click.command()
-@click.argument("network", type=NetworkName())
-@click.option(
-    "-S", "--set-param", "words", multiple=True, metavar="KEY=VALUES",
-    help="What is searched, or one value that all trials share; may be repeated.",
-)  # fmt: skip
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--trials", type=click.IntRange(min=1), default=20, show_default=True,
-    help="Completed trials that the study is to have in all, those of earlier calls among them.",
-)  # fmt: skip
-@click.option("--name", help="Of the study and, with a number, its experiments.  [study-NETWORK]")
-@click.option(
-    "--score", type=click.Choice([*SMALLER_IS_BETTER, *LARGER_IS_BETTER]), default="fd",
-    show_default=True, help="What is to be as good as can be.",
+    help="Total number of trials of the study, those of earlier calls included.",
 )  # fmt: skip
 @click.option(
-    "--encoder", type=click.Choice(ENCODERS), default="effnet_lite0", show_default=True,
-    help="Which network scores.",
+    "--storage", metavar="URL", envvar="POKEGAN_STUDY_STORAGE", show_envvar=True,
+    help="Database that the workers of a study share.  [default: SQLite in .work/]",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="The best trial as JSON, on standard output.")
-def study(
-    network: str,
-    words: tuple[str, ...],
-    trials: int,
-    name: str | None,
-    score: str,
-    encoder: str,
-    as_json: bool,
-) -> None:
-    """Search parameters of NETWORK for the best score, with Optuna's TPE (Bergstra et al. 2011).
+@click.option("--push", is_flag=True, help="Push each trial to git's origin and DVC's remote.")
+def study(file: Path, trials: int, storage: str | None, push: bool) -> None:
+    """Run the study that FILE describes.
 
-    Each trial is an experiment of DVC's, NAME-1, NAME-2, …, in a workspace of its own; `dvc exp
-    show` lists them, and their runs stand below the study's in MLflow. The same command again goes
-    on where the last one stopped, with the same trials as one that was never stopped; several at
-    once share the work.
-
-    VALUES: a,b,c or choice(a,b,c); range(start,stop,step), without stop; interval(low,high) or
-    int(interval(low,high)); tag(log,…) of the last two searches their logarithm.
+    Each trial is a DVC experiment, NAME-0, NAME-1, …: `dvc exp show` lists them, `dvc exp apply`
+    restores one. The same command continues a study that was stopped. Several workers, also on
+    other machines, share a study through --storage; trials of dead workers are run again.
 
     \b
-    python -m pokegan.cli.study dcgan819 -S 'lr=tag(log,interval(0.00001,0.001))' \\
-                                    -S dcgan819.width=32,64,96 --trials 30
-    python -m pokegan.cli.study aegan -S 'aegan.latent_dim=range(8,65,step=8)' -S aegan.epochs=0.2
-    python -m pokegan.cli.study dcgan819 -S dcgan819.optimizer=adam,rmsprop --score recall --name recall
+    pokegan study studies/dcgan819.yaml --trials 30
+    pokegan study studies/dcgan819.yaml --storage postgresql://host/pokegan --push
     """  # noqa: D301
-    name = name or f"study-{network}"
-    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name, re.ASCII):
-        raise PipelineError(f"--name {name}: a name is of letters, digits, - and _; correct it.")
-    if score == "cs" and encoder in WITHOUT_CLASSES:
-        raise PipelineError(f"--score cs: {encoder} knows no classes; take another score.")
-    read_params()
-    lock = FileLock(root() / ".work" / "studies.lock")
-    Path(lock.lock_file).parent.mkdir(exist_ok=True)
-    with lock:  # where another call begins a trial, DVC changes params.yaml for a moment
-        space = read_space(words, network)
-        params = resolved(space.overrides({}))
-        if encoder not in params.evaluate.encoders:
-            encoders = ",".join([*params.evaluate.encoders, encoder])
-            raise PipelineError(
-                f"--encoder {encoder} is not among evaluate.encoders; "
-                f"add -S 'evaluate.encoders=[{encoders}]'."
-            )
-        check_git()
-        direction = "minimize" if score in SMALLER_IS_BETTER else "maximize"
-        wanted, code = metric_name(score, encoder), code_of(network, encoder)
-        aim = Aim(name, network, encoder, wanted, direction, space, params, code)
-        found = open_study(aim)
-    try:
-        with in_mlflow(found, aim, lock) as run:
-            search(found, aim, trials, run, lock)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    click.echo(summary(found, aim), err=True)
-    if as_json:
-        click.echo(json.dumps(best_as_json(found, aim), indent=2))
+    described = validate(StudyFile, load_yaml(file), file)
+    check(described, file)
+    opened = open_study(described, file, storage)
+    with sigterm_as_exit():
+        run_trials(opened, described, trials, push)
+    show_best(opened)
 
 
-def check_git() -> None:
-    """Raise a PipelineError unless DVC can make experiments here."""
-    if not git("rev-parse", "--verify", "HEAD"):
-        raise PipelineError("DVC's experiments need a commit to begin at; git commit your files.")
+def check(described: StudyFile, file: Path) -> None:
+    """Raise a PipelineError unless the study can be run here."""
+    params = read_params("evaluate")
+    if described.network not in (known := read_networks()):
+        raise PipelineError(
+            f"{file}: network is {described.network!r}, but it must be one of {', '.join(known)}."
+        )
+    encoders = described.overrides.get("evaluate.encoders", params.evaluate.encoders)
+    if described.encoder not in (encoders if isinstance(encoders, list) else [encoders]):
+        raise PipelineError(
+            f"{file}: encoder {described.encoder} is not in evaluate.encoders; add it to "
+            "params.yaml or to overrides."
+        )
+    keys = read_params(*type(read_params()).model_fields).flat()
+    for key in (*described.space, *described.overrides):
+        if key not in keys:
+            raise PipelineError(f"{file}: {key} is not a parameter in params.yaml; correct it.")
     if not (git("config", "user.name") and git("config", "user.email")):
         raise PipelineError(
-            "DVC's experiments need your name: git config user.name … and git config user.email …."
+            "DVC experiments need an author: set git config user.name and user.email."
         )
 
 
-def open_study(aim: Aim) -> Study:
-    """The study of that name in .work/studies.db, a new one if there is none.
+def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
+    """Create or load the study.
 
     Raises:
-        PipelineError: there is one that AIM would not go on with, or the file cannot be used.
+        PipelineError: the storage cannot be opened, or holds a different study of the same name.
     """
     import optuna
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages import RDBStorage, RetryFailedTrialCallback
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    database = root() / ".work" / "studies.db"
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", ExperimentalWarning)  # the heartbeat
+    path = root() / ".work" / "studies.db"
+    path.parent.mkdir(exist_ok=True)
+    url = storage or f"sqlite:///{path}"
     try:
-        storage = optuna.storages.RDBStorage(
-            f"sqlite:///{database}", engine_kwargs={"connect_args": {"timeout": 60}}
+        database = RDBStorage(
+            url,
+            heartbeat_interval=HEARTBEAT,
+            failed_trial_callback=RetryFailedTrialCallback(max_retry=MAX_RETRIES),
         )
-        found = optuna.create_study(
-            storage=storage, study_name=aim.name, direction=aim.direction, load_if_exists=True
+        opened = optuna.create_study(
+            storage=database,
+            study_name=described.name,
+            direction=described.direction,
+            load_if_exists=True,
         )
-    except Exception as fault:  # SQLAlchemy's faults are many
-        reason = str(fault).splitlines()[0]
-        raise PipelineError(f"{database} cannot be used ({reason}); mend it or move it.") from fault
-    facts, begun = aim.facts(), found.user_attrs.get("facts")
-    if begun is None:
-        found.set_user_attr("words", aim.space.words)
-        found.set_user_attr("facts", facts)
-        return found
-    for key in {**facts, **begun}:
-        before, now = begun.get(key, "absent"), facts.get(key, "absent")
-        if before != now:
-            raise PipelineError(
-                f"The study {aim.name} was begun with {key}: {before}, and now it is {now}; the "
-                "scores would not compare; ask for the same again, or begin another by --name."
-            )
-    return found
+    except (SQLAlchemyError, ArgumentError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise PipelineError(
+            f"The storage cannot be opened ({reason}); correct --storage."
+        ) from error
+    content = described.model_dump_json()
+    if opened.user_attrs.setdefault("file", content) != content:
+        raise PipelineError(
+            f"{file} differs from the study {described.name!r} in the storage; change its name to "
+            "start another study, or restore the file."
+        )
+    opened.set_user_attr("file", content)
+    # A resumed study must not propose its first trials again.
+    seed = described.seed + len(opened.get_trials(deepcopy=False))
+    samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
+    opened.sampler = samplers[described.sampler](seed=seed)
+    return opened
 
 
-def search(study: Study, aim: Aim, trials: int, run: Run, lock: FileLock) -> None:
-    """Run trials until TRIALS of STUDY are completed, and tell RUN of each.
+def run_trials(opened: Study, described: StudyFile, trials: int, push: bool) -> None:
+    """Run trials until the study has as many as wanted.
 
     Raises:
-        PipelineError: one trial after another fails.
-        KeyboardInterrupt, SystemExit: a signal asked for it; the trial under way stays open.
+        PipelineError: several trials in a row failed.
     """
-    from optuna.trial import TrialState
+    from optuna.study import MaxTrialsCallback
+    from optuna.trial import FrozenTrial, TrialState
 
+    finished = (TrialState.COMPLETE, TrialState.PRUNED)
     failures = 0
-    with GracefulInterrupt() as interruption:
-        while True:
-            # Of two calls at once, each could take the other's experiment from DVC's stash.
-            lock.acquire()
-            try:
-                if interruption.requested:
-                    leave(interruption.requested)
-                trial = next_trial(study, aim, trials)
-                if trial is None:
-                    tell_mlflow(run, study, aim)
-                    return
-                said = run_experiment(aim, trial, run.id, interruption, begun=lock.release)
-            finally:
-                lock.release()
-            with trial.log:  # nobody takes it up before it is told
-                value = read_score(aim, trial.experiment)
-                if value is not None and math.isfinite(value):
-                    failures = 0
-                    study.tell(trial.number, value)
-                    with lock:  # of two calls at once, each would tell what the other tells
-                        tell_mlflow(run, study, aim)
-                    click.echo(f"{trial.experiment}: {aim.score} {value:.6g}", err=True)
-                    continue
-                if value is None and interruption.requested:
-                    click.echo(f"{trial.experiment} is stopped; run the same to go on.", err=True)
-                    leave(interruption.requested)
-                failures += 1
-                why = reason(said) if value is None else f"{aim.score} is {value}."
-                study.tell(trial.number, state=TrialState.FAIL)
-                study.set_user_attr(f"{trial.experiment} failed", why)
-                click.echo(f"{trial.experiment} failed: {why}", err=True)
-            if failures >= (HOPELESS if completed(study) else HOPELESS_AT_FIRST):
-                raise PipelineError(
-                    f"{failures} trials failed one after another, the last one because: {why} "
-                    f"All that they said is in {logs(aim)}."
-                )
+
+    def count_failures(_: Study, trial: FrozenTrial) -> None:
+        nonlocal failures
+        failures = failures + 1 if trial.state == TrialState.FAIL else 0
+        if failures == MAX_FAILURES:
+            raise PipelineError(
+                f"{failures} trials in a row failed; correct {described.name} and run it again."
+            )
+
+    if len(opened.get_trials(deepcopy=False, states=finished)) < trials:
+        opened.optimize(
+            lambda trial: objective(trial, opened, described, push),
+            catch=(PipelineError,),
+            callbacks=[count_failures, MaxTrialsCallback(trials, states=finished)],
+        )
+
+
+def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> float:
+    """Run one trial as a DVC experiment and return its score.
+
+    Raises:
+        TrialPruned: the training diverged, or the generator collapsed.
+        PipelineError: the experiment failed.
+    """
+    from optuna import TrialPruned
+
+    name = f"{described.name}-{trial.number}"
+    values = {**described.overrides, **described.suggest(trial)}
+    changes = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in values.items()]
+    click.echo(f"{name}: {' '.join(changes)}", err=True)
+    options = [word for change in changes for word in ("--set-param", change)]
+    try:
+        run("dvc", "exp", "run", "--temp", "--force", "--name", name, *options, described.stage())
+    except (KeyboardInterrupt, SystemExit):
+        opened.enqueue_trial(trial.params)  # its training resumes from the checkpoint
+        raise
+    except PipelineError as error:
+        if "diverged" in error.message:
+            raise TrialPruned(error.message) from error
+        raise
+    if push:
+        run("dvc", "exp", "push", "origin", name)
+    scores = described.scores(name)
+    if scores["collapsed"]:
+        raise TrialPruned(f"{name}: the generator has collapsed.")
+    return float(scores[metric_name(described.metric, described.encoder)])
+
+
+def run(*command: str) -> None:
+    """Run a command, and copy its output to standard error.
+
+    Raises:
+        PipelineError: it failed; the message is its last error.
+    """
+    # A trial is no part of the stage or experiment that this process may run in.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    errors: list[str] = []
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            click.echo(line.rstrip(), err=True)
+            if re.match("error: ", line, re.IGNORECASE):
+                errors.append(line[len("error: ") :].strip())
+    if process.returncode:
+        reason = errors[0] if errors else f"exit code {process.returncode}"
+        raise PipelineError(f"{' '.join(command[:3])} failed: {reason}")
+
+
+def show_best(opened: Study) -> None:
+    """Print the best trial and the command that restores it."""
+    try:
+        best = opened.best_trial
+    except ValueError:  # all trials were pruned
+        click.echo(f"{opened.study_name}: no trial has a score.", err=True)
+        return
+    click.echo(f"{opened.study_name}-{best.number}: {best.value:.6g}")
+    for key, value in best.params.items():
+        click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
+    click.echo(f"dvc exp apply {opened.study_name}-{best.number}")
 
 
 @contextmanager
-def in_mlflow(study: Study, aim: Aim, lock: FileLock) -> Iterator[Run]:
-    """The run of STUDY in MLflow, the same one whenever the study is gone on with."""
-    from pokegan.tracking.run import Run, closed_with_its_status
-
-    run = Run()
-    with lock:
-        told = {"network": aim.network, "score": aim.score, **study.user_attrs["words"]}
-        run.begin("study", told, resume=study.user_attrs.get("mlflow", {}).get("run"))
-        run.set_tags({"mlflow.runName": f"study · {aim.name}"})
-        tell_mlflow(run, study, aim)
-    # Others that go on with it close it; it would else be at its end before they are.
-    with closed_with_its_status(run, unless=lambda: held_elsewhere(study, aim)):
-        yield run
-
-
-def tell_mlflow(run: Run, study: Study, aim: Aim) -> None:
-    """Tell RUN of the completed trials that it does not know yet, a point each, and of the best.
-
-    A run that is new, since the one before is lost, is told of all.
-    """
-    memory = study.user_attrs.get("mlflow", {})
-    known = memory["told"] if run.id and memory.get("run") == run.id else []
-    trials = completed(study)
-    for index, trial in enumerate(trials, start=1):
-        if trial.number not in known and trial.number + 1 not in run.steps:
-            reached = best_of(trials[:index], aim.direction) or trial
-            values = {aim.score: value_of(trial), f"best_{aim.score}": value_of(reached)}
-            run.log_metrics(values, step=trial.number + 1)
-    run.set_tags(this_process())  # of all that share the run, it must belong to one that lives
-    best = best_of(trials, aim.direction)
-    if best:
-        chosen = {f"best.{key}": value for key, value in aim.space.values(best.params).items()}
-        run.set_tags({"best": aim.experiment(best.number), **chosen})
-    if run.id:
-        told = [trial.number for trial in trials]
-        study.set_user_attr("mlflow", {"run": run.id, "told": told})
-
-
-def summary(study: Study, aim: Aim) -> str:
-    """What came of it, for people."""
-    trials = completed(study)
-    best = best_of(trials, aim.direction)
-    if best is None:
-        return "No trial is completed yet."
-    name = aim.experiment(best.number)
-    lines = [f"Best of {len(trials)} trials: {name}, {aim.score} {value_of(best):.6g}"]
-    lines += [f"  {override}" for override in aim.space.overrides(aim.space.values(best.params))]
-    return "\n".join([*lines, f"dvc exp apply {name}", "dvc exp show --only-changed"])
-
-
-def best_as_json(study: Study, aim: Aim) -> dict[str, Any]:
-    """The best trial, for programs; None where none is completed."""
-    trials = completed(study)
-    best = best_of(trials, aim.direction)
-    return {
-        "study": aim.name,
-        "score": aim.score,
-        "trials": len(trials),
-        "experiment": aim.experiment(best.number) if best else None,
-        "value": value_of(best) if best else None,
-        "params": aim.space.values(best.params) if best else None,
-    }
-
-
-if __name__ == "__main__":
-    study()
+def sigterm_as_exit() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit, so that an interrupted trial is queued again."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -42,7 +42,7 @@ class Params(SharedParams):
         return dict(flatten(self.model_dump()))
 
 
-class _Loader(yaml.CSafeLoader):  # type: ignore[name-defined, misc]
+class _Loader(yaml.CSafeLoader):
     """YAML 1.1 with floats as YAML 1.2 and JSON write them."""
 
 
@@ -101,7 +101,7 @@ def read_networks(file: Path = PIPELINE_FILE) -> dict[str, Network]:
     return networks
 
 
-class NetworkName(click.ParamType):
+class NetworkName(click.ParamType[str]):
     """Click type: the name of a network in dvc.yaml."""
 
     name = "network"
@@ -130,6 +130,7 @@ def read_params(*names: str, file: Path = PARAMS_FILE) -> Params:
 
     Args:
         names: a section, or ``section.key`` for a single key.
+        file: params.yaml; dvc.yaml lies beside it.
 
     Raises:
         PipelineError: the file is missing, is not valid YAML, or a value is invalid.
@@ -144,11 +145,15 @@ def read_params(*names: str, file: Path = PARAMS_FILE) -> Params:
     networks = read_networks(file.with_name(PIPELINE_FILE.name))
     sections: dict[str, Any] = {name: (FAMILIES[each.gan], ...) for name, each in networks.items()}
     schema: type[Params] = create_model("Params", __base__=Params, **sections)
-    return _select(_validate(schema, values, file), names)
+    return _select(validate(schema, values, file), names)
 
 
-def _validate(schema: type[S], values: dict[str, Any], file: Path) -> S:
-    """Check values against a schema, and report the first error in one sentence."""
+def validate(schema: type[S], values: dict[str, Any], file: Path) -> S:
+    """Check values against a schema.
+
+    Raises:
+        PipelineError: a value is invalid; the message names the first.
+    """
     try:
         return schema.model_validate(values)
     except ValidationError as error:
