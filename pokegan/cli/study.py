@@ -162,7 +162,7 @@ def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
     """
     import optuna
     from optuna.exceptions import ExperimentalWarning
-    from optuna.storages import RDBStorage, RetryFailedTrialCallback
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -174,7 +174,7 @@ def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
         database = RDBStorage(
             url,
             heartbeat_interval=HEARTBEAT,
-            failed_trial_callback=RetryFailedTrialCallback(max_retry=MAX_RETRIES),
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES),
         )
         opened = optuna.create_study(
             storage=database,
@@ -218,7 +218,7 @@ def run_trials(opened: Study, described: StudyFile, trials: int, push: bool) -> 
         failures = failures + 1 if trial.state == TrialState.FAIL else 0
         if failures == MAX_FAILURES:
             raise PipelineError(
-                f"{failures} trials in a row failed; correct {described.name} and run it again."
+                f"{failures} trials in a row failed, the last with: {trial.user_attrs['error']}"
             )
 
     if len(opened.get_trials(deepcopy=False, states=finished)) < trials:
@@ -251,6 +251,7 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
     except PipelineError as error:
         if "diverged" in error.message:
             raise TrialPruned(error.message) from error
+        trial.set_user_attr("error", error.message)
         raise
     if push:
         run("dvc", "exp", "push", "origin", name)

@@ -101,7 +101,7 @@ def read_networks(file: Path = PIPELINE_FILE) -> dict[str, Network]:
     return networks
 
 
-class NetworkName(click.ParamType[str]):
+class NetworkName(click.ParamType):  # type: ignore[type-arg]
     """Click type: the name of a network in dvc.yaml."""
 
     name = "network"
