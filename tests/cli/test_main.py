@@ -27,7 +27,7 @@ def test_every_command_has_a_module_and_help(name: str) -> None:
 def test_help_lists_the_commands_with_descriptions() -> None:
     output = CliRunner().invoke(main, ["--help"]).output
     lines = [line.split(maxsplit=1) for line in output.partition("Commands:\n")[2].splitlines()]
-    assert {name: description for name, description in lines} == COMMANDS
+    assert dict(lines) == COMMANDS
 
 
 def test_a_misspelled_command_suggests_the_nearest() -> None:
