@@ -1,13 +1,11 @@
-"""What the commands to play with trained networks share: model, latents, sheets.
-
-Latents are float32 tensors (N, latent_dim) on the CPU, pictures uint8 arrays (N, R, R, 3).
-"""
+"""Shared parts of the commands: parameters, access to trained models, output files."""
 
 from __future__ import annotations
 
 import atexit
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -22,175 +20,144 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-FOLDER, SHEET = "", ".png"
-VIDEO = ".mp4"
+# Kinds of output by suffix.
+FOLDER, SHEET, VIDEO = "", ".png", ".mp4"
 ANIMATIONS = (".webp", ".gif", VIDEO)
-# What a suffix means.
 KINDS = {
     FOLDER: "a new folder (no suffix)",
-    SHEET: "a sheet (.png)",
+    SHEET: "an image (.png)",
     ".webp": "an animation (.webp)",
     ".gif": "an animation (.gif)",
     VIDEO: "a video (.mp4)",
 }
-LATEST = "latest"
-# Two letters at least before the colon: C:/ is a drive.
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
-LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
+# A URI (at least two letters before the colon: C:/ is a drive) or the id of a logged model.
+MLFLOW_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|m-[0-9a-f]{32}$")
 
-
-def _step(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    if value == LATEST:
-        return None
-    if not value.isdecimal():
-        raise click.BadParameter(f"{value!r} is neither the number of a step nor {LATEST!r}.")
-    return int(value)
-
-
-# Decorators of commands.
 model_argument = click.argument("model")
 output_argument = click.argument("output", type=click.Path(path_type=Path))
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True
-)
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
+    help="Seed of the latents.",
+)  # fmt: skip
 step_option = click.option(
-    "--step",
-    callback=_step,
-    metavar="STEP",
-    default=LATEST,
-    show_default=True,
-    help="Draw as the generator did after that step of its training.",
-)
+    "--step", type=click.IntRange(min=0),
+    help="Use the snapshot of the generator at this training step.  [default: the last]",
+)  # fmt: skip
 truncation_option = click.option(
-    "--truncation",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Draw the numbers of a latent that lie farther from 0 again until none does; the "
-    "smaller, the more alike are the pictures.  [default: off]",
-)
+    "--truncation", type=click.FloatRange(min=0, min_open=True),
+    help="Resample the components of a latent outside of ± this value. The smaller the value, the "
+    "less the images vary.  [default: off]",
+)  # fmt: skip
 scale_option = click.option(
-    "--scale",
-    type=click.IntRange(1, 16),
-    default=2,
-    show_default=True,
-    help="Show each pixel as a square of so many.",
-)
+    "--scale", type=click.IntRange(1, 16), default=2, show_default=True,
+    help="Enlarge each pixel to a square of this size.",
+)  # fmt: skip
 
 
-def model_folder(where: str) -> Path:
-    """The folder with the networks and config.json of the trained model WHERE.
+def model_folder(model: str) -> Path:
+    """Return the folder that holds the networks and the config.json of a trained model.
 
-    WHERE is that folder, or an address in MLflow: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``,
-    ``runs:/RUN/PATH`` or a logged model's id, ``m-…``. What MLflow has is copied to a temporary
-    folder that goes with the process.
+    Args:
+        model: that folder, or a model in MLflow: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``,
+            ``runs:/RUN/PATH`` or the id of a logged model, ``m-…``. MLflow's files are copied to a
+            temporary folder, which is removed when the process ends.
 
     Raises:
-        PipelineError: there is no model, or MLflow does not give it.
+        PipelineError: there is no such model, or MLflow cannot provide it.
     """
-    if Path(where).is_dir() or not (ADDRESS.match(where) or LOGGED_MODEL.fullmatch(where)):
-        if not Path(where, "config.json").is_file():
+    if Path(model).is_dir() or not MLFLOW_ADDRESS.match(model):
+        if not Path(model, "config.json").is_file():
             raise PipelineError(
-                f"{where} is no trained model: it has no config.json; name a folder that a "
+                f"{model} is not a trained model: it has no config.json; pass a folder that "
                 "training wrote (dvc repro, dvc pull) or a model in MLflow (models:/NAME@ALIAS)."
             )
-        return Path(where)
-    found = [file.parent for file in _downloaded(where).rglob("config.json")]
+        return Path(model)
+    found = [file.parent for file in _download(model).rglob("config.json")]
     if len(found) != 1:
-        held = ", ".join(sorted(folder.name for folder in found)) or "none"
-        raise PipelineError(
-            f"{where}: one trained model is needed there, but it holds {held}; "
-            "lengthen the address, or name another."
-        )
+        names = ", ".join(sorted(folder.name for folder in found)) or "none"
+        raise PipelineError(f"{model} must hold exactly one trained model, but it holds {names}.")
     return found[0]
 
 
-def _downloaded(address: str) -> Path:
+def _download(address: str) -> Path:
     from pokegan.tracking.store import import_mlflow, opened
 
     mlflow = import_mlflow()
     folder = mkdtemp(prefix="pokegan-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
-        with opened(mlflow):  # which tells MLflow where the store is
+        with opened(mlflow):  # sets the tracking URI
             pass
-        uri = f"models:/{address}" if LOGGED_MODEL.fullmatch(address) else address
+        uri = f"models:/{address}" if address.startswith("m-") else address
         return Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
-    except Exception as fault:  # each kind of store has faults of its own
-        lines = str(fault).strip().splitlines() or [type(fault).__name__]
+    except Exception as error:  # every kind of store raises its own
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise PipelineError(
-            f"{address} cannot be had from MLflow ({lines[0].rstrip('.')}); "
-            "correct the address, or MLFLOW_TRACKING_URI."
-        ) from fault
+            f"{address} cannot be downloaded from MLflow ({reason.rstrip('.')}); check the address "
+            "and MLFLOW_TRACKING_URI."
+        ) from error
 
 
-def load_drawing_generator(
+def load_generator_at(
     folder: Path, device: torch.device, step: int | None = None
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The generator in FOLDER that draws, or its snapshot after STEP, on DEVICE; config.json.
+    """Load a model's generator, or its snapshot at a training step, and config.json.
 
     Raises:
-        PipelineError: FOLDER is no trained model, is broken, or has no snapshot of STEP.
+        PipelineError: the folder is not a trained model, is broken, or has no such snapshot.
     """
     from pokegan.networks.weights import SNAPSHOTS, load_generator, load_network, read_config
 
     if step is None:
-        generator, configuration = load_generator(folder)
-        return generator.to(device), configuration
-    configuration = read_config(folder)
-    listed = sorted(each["step"] for each in configuration["snapshots"])
-    steps = [each for each in listed if (folder / SNAPSHOTS / f"{each}.safetensors").is_file()]
-    if step not in steps:
-        before, after = [s for s in steps if s < step][-1:], [s for s in steps if s > step][:1]
-        nearest = " and ".join(str(each) for each in before + after)
-        there = f"the nearest is of {nearest}" if nearest else "it has none at all"
-        raise PipelineError(
-            f"{folder} has no snapshot of step {step}, {there}; --step {LATEST} is always there."
-        )
-    return load_network(folder, "generator", step).to(device), configuration
-
-
-def enlarged(pictures: np.ndarray, scale: int) -> np.ndarray:
-    """PICTURES (N, H, W, 3), each pixel as a square of SCALE × SCALE."""
-    return pictures.repeat(scale, axis=1).repeat(scale, axis=2)
-
-
-def short(value: float) -> float:
-    """VALUE with six significant digits, which is more than any distance is worth."""
-    return float(f"{value:.6g}")
+        generator, config = load_generator(folder)
+    else:
+        steps = sorted(int(file.stem) for file in (folder / SNAPSHOTS).glob("*.safetensors"))
+        if step not in steps:
+            listed = ", ".join(map(str, steps)) or "none"
+            raise PipelineError(f"{folder} has no snapshot of step {step}; there are: {listed}.")
+        generator, config = load_network(folder, "generator", step), read_config(folder)
+    return generator.to(device), config
 
 
 def check_output(output: Path, *kinds: str) -> None:
-    """Refuse OUTPUT unless its suffix is one of KINDS; FOLDER stands for a new or empty folder.
+    """Check that an output can be written: its suffix is one of `kinds`, a folder is new or empty.
 
     Raises:
-        PipelineError: it is none of them, a folder that holds files, a file for a folder, or below
-            a file.
+        PipelineError: the output or a part of its path is something else.
     """
     try:
-        output.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as fault:  # a name that is too long, a folder that is closed
-        raise PipelineError(
-            f"{output} cannot be written ({fault.strerror}); correct OUTPUT."
-        ) from fault
-    if not next(each for each in output.absolute().parents if each.exists()).is_dir():
-        raise PipelineError(
-            f"{output} cannot be written: a part of its path is a file; correct it."
-        )
+        exists = output.exists()
+        parent = next(each for each in output.absolute().parents if each.exists())
+    except OSError as error:  # too long a name, no permission
+        raise PipelineError(f"{output} cannot be written ({error.strerror}).") from error
+    if not parent.is_dir():
+        raise PipelineError(f"{output} cannot be written: {parent} is a file.")
     if FOLDER in kinds and (output.is_dir() or not output.suffix):
-        if output.is_file():
-            raise PipelineError(f"{output} is a file, but a folder is to be made; name another.")
-        if output.is_dir() and (not output.name or any(output.iterdir())):
-            raise PipelineError(f"{output} is a folder that is not empty; name a new one.")
-        return
-    if output.is_dir() or output.suffix.lower() not in kinds:
+        if exists and (not output.is_dir() or not output.name or any(output.iterdir())):
+            raise PipelineError(f"{output} is not an empty folder; pass a new one.")
+    elif output.is_dir() or output.suffix.lower() not in kinds:
         known = ", ".join(KINDS[kind] for kind in kinds)
-        raise PipelineError(f"{output} is none of what can be written: {known}; correct OUTPUT.")
+        raise PipelineError(f"OUTPUT is {output}, but it must be one of: {known}.")
 
 
-def save_sheet(output: Path, pixels: np.ndarray) -> None:
-    """Write PIXELS (H, W, 3) as the PNG OUTPUT."""
-    from pokegan.core.grids import to_image
+def save_sheet(
+    output: Path,
+    images: np.ndarray,
+    columns: int,
+    scale: int = 1,
+    captions: Sequence[str] | None = None,
+) -> None:
+    """Write images (N, H, W, 3) uint8, enlarged and captioned, as one PNG."""
+    from pokegan.core.grids import grid, to_image
+    from pokegan.report.animation import captioned
 
+    images = enlarge(images, scale)
+    if captions is not None:
+        images = captioned(images, captions)
     with atomic_write(output) as temporary:
-        to_image(pixels).save(temporary, format="PNG")
+        to_image(grid(images, min(columns, len(images)))).save(temporary, format="PNG")
+
+
+def enlarge(images: np.ndarray, scale: int) -> np.ndarray:
+    """Repeat each pixel of images (N, H, W, 3) as a square of scale × scale."""
+    return images.repeat(scale, axis=1).repeat(scale, axis=2)

@@ -1,1 +1,1 @@
-"""The playground: trained networks to play with, on a page of this machine."""
+"""The page of `pokegan play`."""

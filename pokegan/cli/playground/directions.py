@@ -1,7 +1,6 @@
-"""Directions of the latent space that change most of a picture (Shen & Zhou 2021, SeFa).
+"""Directions in latent space that change the images most (SeFa, Shen & Zhou 2021).
 
-A generator's first layer takes each latent in by one matrix. Its principal directions come first
-by how far they move what that layer gives on; no picture is needed to find them.
+They are the principal directions of the generator's first layer, an affine map; no image is needed.
 """
 
 from __future__ import annotations
@@ -11,31 +10,32 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
-# What the first layer is made of, with a head of either kind.
+# Modules of the first layer, with either kind of head.
 AFFINE = (nn.Unflatten, nn.Linear, nn.ConvTranspose2d)
 
 
 @torch.no_grad()
 def principal_directions(generator: nn.Module, latent_dim: int) -> tuple[Tensor, Tensor]:
-    """Orthonormal rows (latent_dim, latent_dim), the strongest first, and their shares, on the CPU.
+    """Decompose the first layer of a generator.
 
-    Shares (latent_dim,) are parts of the variance of the first layer's output, and sum to 1. Of the
-    two signs of a direction that one is taken whose largest number is positive.
+    Returns:
+        Orthonormal rows, float32 (latent_dim, latent_dim), the strongest first, each with the sign
+        that makes its largest component positive; and their shares of the variance of the layer's
+        output, float32 (latent_dim,), which sum to 1. Both on the CPU.
     """
     (layers,) = generator.children()
     assert isinstance(layers, nn.Sequential)
     first = nn.Sequential(*takewhile(lambda layer: isinstance(layer, AFFINE), layers))
     z = torch.cat([torch.zeros(1, latent_dim), torch.eye(latent_dim)])
     device = next(generator.parameters()).device
-    ends = first(z.to(device)).flatten(1).cpu().double()
-    matrix = ends[1:] - ends[0]
-    vectors, strengths, _ = torch.linalg.svd(matrix, full_matrices=False)
+    outputs = first(z.to(device)).flatten(1).cpu().double()
+    vectors, strengths, _ = torch.linalg.svd(outputs[1:] - outputs[0], full_matrices=False)
     directions = vectors.T
     largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
     shares = strengths**2 / (strengths**2).sum()
     return (directions * largest.sign()).float(), shares.float()
 
 
-def moved(z: Tensor, directions: Tensor, amounts: list[float]) -> Tensor:
-    """Z (N, latent_dim) moved along the first DIRECTIONS by AMOUNTS, one each."""
+def move(z: Tensor, directions: Tensor, amounts: list[float]) -> Tensor:
+    """Move latents z (N, latent_dim) along the first directions, each by its amount."""
     return z + torch.tensor(amounts, dtype=z.dtype) @ directions[: len(amounts)]

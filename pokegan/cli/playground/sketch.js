@@ -1,5 +1,5 @@
-// Drawing on a canvas with mouse, finger or pen, in the browser alone.
-const pen = { colour: "#1d2129", width: 14 };
+// Draw on the canvas with mouse, finger or pen; only in the browser.
+const pen = { color: "#1d2129", width: 14 };
 function sketch(event) {
   if (!event.buttons) return;
   const [canvas, ink] = [event.target, event.target.getContext("2d")];
@@ -11,7 +11,7 @@ function sketch(event) {
     ink.beginPath();
     ink.moveTo(x, y);
   }
-  Object.assign(ink, { strokeStyle: pen.colour, lineWidth: pen.width, lineCap: "round", lineJoin: "round" });
+  Object.assign(ink, { strokeStyle: pen.color, lineWidth: pen.width, lineCap: "round", lineJoin: "round" });
   ink.lineTo(x, y);
   ink.stroke();
 }

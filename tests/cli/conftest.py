@@ -1,0 +1,19 @@
+"""Fixtures of the tests of the command `pokegan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pokegan.cli import main
+
+Pokegan = Callable[..., Result]
+
+
+@pytest.fixture
+def pokegan(workspace: Path) -> Pokegan:
+    """Call the command in the workspace: ``pokegan("sample", …)`` returns click's result."""
+    return lambda *arguments: CliRunner().invoke(main, [str(each) for each in arguments])
