@@ -1,4 +1,4 @@
-"""The command that draws the ways between latents."""
+"""`pokegan interpolate`."""
 
 from __future__ import annotations
 
@@ -7,50 +7,49 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 from av.video.reformatter import Colorspace
 from PIL import Image, ImageSequence
 
-from pokegan.cli.common import enlarged, load_drawing_generator
+from pokegan.cli.common import enlarge, load_generator_at
 from pokegan.networks.sampling import generate_images, seeded_latents
 from pokegan.report.animation import save_video
-from tests.cli.test_common import cells, save_model
-from tests.conftest import Stage, assert_one_sentence
+from tests.cli.conftest import Pokegan
+from tests.cli.test_common import CPU, cells, save_model
+from tests.conftest import assert_one_sentence
 
 
 @pytest.fixture
 def samples(workspace: Path) -> np.ndarray:
-    """The first pictures of pokegan.cli.sample with the model in the folder model."""
-    save_model(workspace / "model")
-    generator, _ = load_drawing_generator(workspace / "model", torch.device("cpu"))
+    """The first images that `pokegan sample` generates with the model in the folder model."""
+    generator, _ = load_generator_at(save_model(workspace / "model"), CPU)
     return generate_images(generator, seeded_latents(6, 8, seed=1)).numpy()
 
 
-def apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Mean difference of each picture, in 0 to 255."""
+def difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Mean absolute difference of each pair of images, in [0, 255]."""
     return np.abs(first.astype(float) - second).mean(axis=(1, 2, 3))
 
 
-def test_a_row_leads_from_a_sample_to_the_next(stage: Stage, samples: np.ndarray) -> None:
-    said = stage("interpolate", "model", "i.png")
-    assert said.exit_code == 0, said.output
-    pictures = cells(np.asarray(Image.open("i.png")), 10, 64)
-    assert (enlarged(pictures[:, ::2, ::2], 2) == pictures).all()
-    rows = pictures[:, ::2, ::2].reshape(6, 10, 32, 32, 3)
-    assert apart(rows[:, 0], samples).max() < 0.1
-    assert apart(rows[:, -1], np.roll(samples, -1, axis=0)).max() < 0.1
-    # On the way a picture moves little by little.
-    steps = np.stack([apart(row[1:], row[:-1]) for row in rows])
-    assert steps.max() < 0.5 * apart(samples[1:], samples[:-1]).mean()
+def test_a_row_leads_from_each_sample_to_the_next(pokegan: Pokegan, samples: np.ndarray) -> None:
+    result = pokegan("interpolate", "model", "i.png")
+    assert result.exit_code == 0, result.output
+    images = cells(np.asarray(Image.open("i.png")), 10, 64)
+    assert (enlarge(images[:, ::2, ::2], 2) == images).all()
+    rows = images[:, ::2, ::2].reshape(6, 10, 32, 32, 3)
+    assert difference(rows[:, 0], samples).max() < 0.1
+    assert difference(rows[:, -1], np.roll(samples, -1, axis=0)).max() < 0.1
+    # Every step of the path is small.
+    steps = np.stack([difference(row[1:], row[:-1]) for row in rows])
+    assert steps.max() < 0.5 * difference(samples[1:], samples[:-1]).mean()
     assert steps.min() > 0
 
 
 @pytest.mark.parametrize("suffix", ["webp", "gif"])
-def test_an_endless_animation(stage: Stage, samples: np.ndarray, suffix: str) -> None:
+def test_an_animation_is_endless(pokegan: Pokegan, samples: np.ndarray, suffix: str) -> None:
     file = f"i.{suffix}"
     command = ("interpolate", "model", file, "--between", "4", "--steps", "3", "--rate", "10")
-    said = stage(*command)
-    assert said.exit_code == 0, said.output
+    result = pokegan(*command)
+    assert result.exit_code == 0, result.output
     content = Path(file).read_bytes()
     with Image.open(file) as image:
         assert image.format == suffix.upper()
@@ -64,16 +63,16 @@ def test_an_endless_animation(stage: Stage, samples: np.ndarray, suffix: str) ->
     assert set(durations) == {100}
     shown = np.stack(frames)[::3]
     if suffix == "webp":
-        assert (enlarged(shown[:, ::4, ::4], 4) == shown).all()
-    assert apart(shown, enlarged(samples[:4], 4)).max() < (0.1 if suffix == "webp" else 8)
-    assert stage(*command).exit_code == 0
+        assert (enlarge(shown[:, ::4, ::4], 4) == shown).all()
+    assert difference(shown, enlarge(samples[:4], 4)).max() < (0.1 if suffix == "webp" else 8)
+    assert pokegan(*command).exit_code == 0
     assert Path(file).read_bytes() == content
 
 
-def test_a_video_that_browsers_play(stage: Stage, samples: np.ndarray) -> None:
+def test_browsers_can_play_the_video(pokegan: Pokegan, samples: np.ndarray) -> None:
     command = ("interpolate", "model", "i.mp4", "--between", "4", "--steps", "3", "--rate", "25")
-    said = stage(*command)
-    assert said.exit_code == 0, said.output
+    result = pokegan(*command)
+    assert result.exit_code == 0, result.output
     content = Path("i.mp4").read_bytes()
     with av.open("i.mp4") as container:
         (stream,) = container.streams
@@ -85,19 +84,19 @@ def test_a_video_that_browsers_play(stage: Stage, samples: np.ndarray) -> None:
     assert [frame.time for frame in shown] == pytest.approx(np.arange(12) / 25)
     assert {frame.colorspace for frame in shown} == {Colorspace.ITU709}
     frames = np.stack([frame.to_ndarray(format="rgb24") for frame in shown])
-    # Compression costs something, most where pictures are as noisy as these; another picture more.
-    own, others = (enlarged(each, 4) for each in (samples[:4], np.roll(samples[:4], 1, axis=0)))
-    assert apart(frames[::3], own).max() < 10 < apart(frames[::3], others).min()
-    # It plays while it is fetched.
+    # Compression changes the noisy images less than the distance to another image.
+    same, other = (enlarge(each, 4) for each in (samples[:4], np.roll(samples[:4], 1, axis=0)))
+    assert difference(frames[::3], same).max() < 10 < difference(frames[::3], other).min()
+    # It plays while it downloads.
     assert content.index(b"moov") < content.index(b"mdat")
-    assert stage(*command).exit_code == 0
+    assert pokegan(*command).exit_code == 0
     assert Path("i.mp4").read_bytes() == content
 
 
-def test_a_video_of_odd_size_gets_its_last_row_twice(tmp_path: Path) -> None:
-    pictures = np.full((3, 33, 34, 3), 255, np.uint8)
-    pictures[:, 32] = 0
-    save_video(tmp_path / "odd.mp4", pictures, 10)
+def test_a_video_of_odd_height_repeats_its_last_row(tmp_path: Path) -> None:
+    images = np.full((3, 33, 34, 3), 255, np.uint8)
+    images[:, 32] = 0
+    save_video(tmp_path / "odd.mp4", images, 10)
     with av.open(tmp_path / "odd.mp4") as container:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert np.stack(shown).shape == (3, 34, 34, 3)
@@ -105,38 +104,38 @@ def test_a_video_of_odd_size_gets_its_last_row_twice(tmp_path: Path) -> None:
     assert shown[0][:30].min() > 240
 
 
-def test_a_video_is_enlarged_on_its_way(tmp_path: Path, drawings: np.ndarray) -> None:
+def test_a_video_can_be_enlarged_frame_by_frame(tmp_path: Path, drawings: np.ndarray) -> None:
     save_video(tmp_path / "by_frame.mp4", drawings[:5, :31], 10, scale=3)
-    save_video(tmp_path / "at_once.mp4", enlarged(drawings[:5, :31], 3), 10)
+    save_video(tmp_path / "at_once.mp4", enlarge(drawings[:5, :31], 3), 10)
     assert (tmp_path / "by_frame.mp4").read_bytes() == (tmp_path / "at_once.mp4").read_bytes()
 
 
-def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
-    (tmp_path / "i.mp4").write_text("the one before")
-    broken = np.zeros((3, 32, 32, 4), np.uint8)  # no such colours
+def test_a_failed_video_leaves_the_previous_one(tmp_path: Path) -> None:
+    (tmp_path / "i.mp4").write_text("previous")
+    broken = np.zeros((3, 32, 32, 4), np.uint8)  # four channels
     with pytest.raises(ValueError, match="array"):
         save_video(tmp_path / "i.mp4", broken, 10)
-    assert (tmp_path / "i.mp4").read_text() == "the one before"
+    assert (tmp_path / "i.mp4").read_text() == "previous"
     assert [path.name for path in tmp_path.iterdir()] == ["i.mp4"]
 
 
-def test_knobs(stage: Stage, samples: np.ndarray) -> None:
+def test_options_change_size_step_and_truncation(pokegan: Pokegan, samples: np.ndarray) -> None:
     plain = ("interpolate", "model", "i.png", "--between", "2", "--steps", "3", "--scale", "1")
-    assert stage(*plain).exit_code == 0
-    pictures = cells(np.asarray(Image.open("i.png")), 3, 32)
-    assert len(pictures) == 6
-    assert apart(pictures[[0, 2]], samples[:2]).max() < 0.1
-    assert stage(*plain, "--step", "2").exit_code == 0
+    assert pokegan(*plain).exit_code == 0
+    images = cells(np.asarray(Image.open("i.png")), 3, 32)
+    assert len(images) == 6
+    assert difference(images[[0, 2]], samples[:2]).max() < 0.1
+    assert pokegan(*plain, "--step", "2").exit_code == 0
     assert (cells(np.asarray(Image.open("i.png")), 3, 32) == 128).all()
-    assert stage(*plain, "--truncation", "0.01").exit_code == 0
+    assert pokegan(*plain, "--truncation", "0.01").exit_code == 0
     alike = cells(np.asarray(Image.open("i.png")), 3, 32)
-    assert alike.std(axis=0).mean() < 0.3 * pictures.std(axis=0).mean()
+    assert alike.std(axis=0).mean() < 0.3 * images.std(axis=0).mean()
 
 
-def test_what_cannot_be_written_is_named(stage: Stage, samples: np.ndarray) -> None:
+def test_outputs_of_other_kinds_are_rejected(pokegan: Pokegan, samples: np.ndarray) -> None:
     for output in ("i.avi", "i", "model"):
-        said = stage("interpolate", "model", output)
-        assert_one_sentence(said, output, ".png", ".webp", ".gif", ".mp4")
-    assert_one_sentence(stage("interpolate", "nowhere", "i.gif"), "nowhere is no trained model")
-    assert stage("interpolate", "model", "i.gif", "--between", "1").exit_code == 2
+        result = pokegan("interpolate", "model", output)
+        assert_one_sentence(result, output, ".png", ".webp", ".gif", ".mp4")
+    assert_one_sentence(pokegan("interpolate", "none", "i.gif"), "none is not a trained model")
+    assert pokegan("interpolate", "model", "i.gif", "--between", "1").exit_code == 2
     assert not list(Path().glob("*i.*"))
