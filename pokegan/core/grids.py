@@ -1,4 +1,4 @@
-"""Many pictures in one."""
+"""Image grids."""
 
 from __future__ import annotations
 
@@ -7,24 +7,32 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
-GAP = 2
+GAP = 2  # pixels around each image
 WHITE = 255
 
 
-def grid(pictures: np.ndarray, columns: int) -> np.ndarray:
-    """PICTURES (N, H, W, 3) uint8, row by row with COLUMNS a row, on white: one (H', W', 3)."""
-    count, height, width, _ = pictures.shape
+def grid(images: np.ndarray, columns: int) -> np.ndarray:
+    """Arrange images in rows on white.
+
+    Args:
+        images: uint8 (N, H, W, 3).
+        columns: images per row.
+
+    Returns:
+        One image, uint8 (H', W', 3).
+    """
+    count, height, width, _ = images.shape
     rows = ceil(count / columns)
     sheet = np.full(
         (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), WHITE, np.uint8
     )
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         top = GAP + index // columns * (height + GAP)
         left = GAP + index % columns * (width + GAP)
-        sheet[top : top + height, left : left + width] = picture
+        sheet[top : top + height, left : left + width] = image
     return sheet
 
 
 def to_image(pixels: np.ndarray) -> Image.Image:
-    """Pixels (H, W, 3) uint8 as a Pillow image."""
+    """Convert pixels, uint8 (H, W, 3), to a Pillow image."""
     return Image.fromarray(np.ascontiguousarray(pixels), mode="RGB")

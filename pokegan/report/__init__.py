@@ -1,1 +1,1 @@
-"""Grids, charts and the report's page: what people look at."""
+"""The report: a self-contained HTML page, image grids and animations."""

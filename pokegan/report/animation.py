@@ -1,4 +1,4 @@
-"""Moving pictures: frames, lines below them, animated files, and what a page holds of them."""
+"""Frames with captions, animated files, and images as data URIs."""
 
 from __future__ import annotations
 
@@ -13,48 +13,57 @@ from PIL import Image, ImageDraw, ImageFont
 from pokegan.core.files import atomic_write
 from pokegan.core.grids import to_image
 
-SIDE = 64  # pixels of a picture on the page; the files beside it have them all
-LETTERS, LINE = 11, 16  # pixels: height of a caption's letters and of its line
-# Of lossy WebP: below, the chequer of transposed convolutions begins to smear.
-QUALITY = 85
-# Of H.264: here x264 is said to look lossless.
-CRF = "18"
+DISPLAY_SIZE = 64  # pixels: side of an image on the page; saved files have the full resolution
+FONT_SIZE, CAPTION_HEIGHT = 11, 16  # pixels
+QUALITY = 85  # of lossy WebP; below it, the checkerboard of transposed convolutions is smeared
+CRF = "18"  # of H.264; visually lossless
 
 
-def captioned(pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
-    """PICTURES (N, H, W, 3) with a line below each, cut where it is too long: (N, H + 16, W, 3)."""
-    font = ImageFont.load_default(LETTERS)
-    width = pictures.shape[2]
+def captioned(images: np.ndarray, captions: Sequence[str]) -> np.ndarray:
+    """Add a caption, truncated to the width, below each image, uint8 (N, H, W, 3)."""
+    font = ImageFont.load_default(FONT_SIZE)
+    width = images.shape[2]
     lines = []
     for caption in captions:
-        kept, shown = caption, caption
-        while kept and font.getlength(shown) > width:
-            kept = kept[:-1]
-            shown = f"{kept}…"
-        line = Image.new("RGB", (width, LINE), "white")
-        ImageDraw.Draw(line).text((width / 2, 1), shown, "black", font, anchor="ma")
+        rest, text = caption, caption
+        while rest and font.getlength(text) > width:
+            rest = rest[:-1]
+            text = f"{rest}…"
+        line = Image.new("RGB", (width, CAPTION_HEIGHT), "white")
+        ImageDraw.Draw(line).text((width / 2, 1), text, "black", font, anchor="ma")
         lines.append(np.asarray(line))
-    return np.concatenate([pictures, np.stack(lines)], axis=1)
+    return np.concatenate([images, np.stack(lines)], axis=1)
 
 
-def at_most(pictures: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """PICTURES (N, R, R, 3) uint8, averaged down to SIDE pixels if R is a multiple of that."""
-    count, size = pictures.shape[:2]
-    factor, rest = divmod(size, side)
+def downscale(images: np.ndarray, size: int = DISPLAY_SIZE) -> np.ndarray:
+    """Reduce images, uint8 (N, R, R, 3), by averaging if R is a multiple of the size."""
+    count, resolution = images.shape[:2]
+    factor, rest = divmod(resolution, size)
     if factor < 2 or rest:
-        return pictures
-    blocks = pictures.reshape(count, side, factor, side, factor, 3)
+        return images
+    blocks = images.reshape(count, size, factor, size, factor, 3)
     smaller: np.ndarray = blocks.mean(axis=(2, 4)).round().astype(np.uint8)
     return smaller
+
+
+def data_uri(pixels: np.ndarray, lossless: bool = True) -> str:
+    """Encode an image, uint8 (H, W, 3), as a WebP in a data URI."""
+    buffer = BytesIO()
+    to_image(pixels).save(buffer, format="WEBP", lossless=lossless, quality=QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def save_animation(
     output: Path, frames: np.ndarray, rate: float, hold: float = 0, lossless: bool = True
 ) -> None:
-    """Write FRAMES (N, H, W, 3), RATE a second, as the endless OUTPUT, an animated WebP or GIF.
+    """Write an endless animated WebP or GIF.
 
-    The last frame stays HOLD seconds longer. WebP keeps every pixel if LOSSLESS; GIF reduces a
-    frame to 256 colours, and times to 1/100 s.
+    Args:
+        output: .webp or .gif, which reduces each frame to 256 colors.
+        frames: uint8 (N, H, W, 3).
+        rate: frames per second.
+        hold: additional seconds of the last frame.
+        lossless: of WebP.
     """
     first, *others = map(to_image, frames)
     durations = [round(1000 / rate)] * len(frames)
@@ -73,12 +82,13 @@ def save_animation(
 
 
 def save_video(output: Path, frames: np.ndarray, rate: int, scale: int = 1) -> None:
-    """Write FRAMES (N, H, W, 3) uint8, RATE a second, as the MP4 OUTPUT, without sound.
+    """Write an MP4 video, H.264 with 4:2:0 chroma, which every browser plays.
 
-    Each pixel becomes a square of SCALE × SCALE, a frame at a time: all at once would not fit.
-
-    H.264 with 4:2:0 chroma, as every browser plays it, which takes even sizes: an odd one gets its
-    last row or column twice. The index stands first, so that it plays while it is fetched.
+    Args:
+        output: .mp4 file.
+        frames: uint8 (N, H, W, 3). Odd sizes are padded, because 4:2:0 requires even ones.
+        rate: frames per second.
+        scale: side of the square that each pixel becomes.
     """
     import av
     from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
@@ -87,15 +97,16 @@ def save_video(output: Path, frames: np.ndarray, rate: int, scale: int = 1) -> N
     even = [(0, height % 2), (0, width % 2), (0, 0)]
     with (
         atomic_write(output) as temporary,
+        # faststart puts the index first, so that a browser plays the file while it loads.
         av.open(temporary, "w", format="mp4", options={"movflags": "faststart"}) as container,
     ):
         stream = container.add_stream("libx264", rate, options={"crf": CRF})
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = height + height % 2, width + width % 2
-        # Without them a player guesses the colours by the size.
+        # Without them, players guess the color space from the size.
         stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
         stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        # More would give other bytes by the number of cores.
+        # With several threads, the bytes depend on the number of cores.
         stream.thread_count = 1
         for pixels in frames:
             enlarged = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
@@ -103,10 +114,3 @@ def save_video(output: Path, frames: np.ndarray, rate: int, scale: int = 1) -> N
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-
-
-def data_uri(pixels: np.ndarray, lossless: bool = True) -> str:
-    """PIXELS (H, W, 3) uint8 as a WebP within an address, for a page that is one file."""
-    buffer = BytesIO()
-    to_image(pixels).save(buffer, format="WEBP", lossless=lossless, quality=QUALITY)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""What networks are shown: contact sheets and the enlargement, as the page has them."""
+"""Training data: contact sheets, the enlarged data set, and augmented inputs."""
 
 from __future__ import annotations
 
@@ -6,38 +6,47 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pokegan.analysis.subset import evenly_spaced
-from pokegan.core.errors import PipelineError
+from pokegan.core.arrays import load_images
+from pokegan.core.files import reading
 from pokegan.core.grids import grid
-from pokegan.report.animation import at_most, data_uri
+from pokegan.report.animation import data_uri, downscale
+from pokegan.report.results import NetworkResults
+from pokegan.report.samples import save_grid
 
+N_SHEET, SHEET_COLUMNS = 1024, 32
+SHEET_SIZE = 32  # pixels: side of an image of a contact sheet on the page
 COLUMNS = 8
-SHEET = 1100  # pixels: the widest that a contact sheet is shown
-KINDS = ("original", "mirrored", "jittered")
+KINDS = ("original", "mirrored", "color-jittered")
 
 
-def contact_sheet(file: Path) -> dict[str, Any]:
-    """The contact sheet FILE, small enough for the page.
+def contact_sheet(file: Path, grids: Path) -> dict[str, Any]:
+    """Write a contact sheet of a data set as PNG, and return a smaller one as a data URI."""
+    images = load_images(file)
+    shown = evenly_spaced(images, N_SHEET)
+    save_grid(grids / f"{file.stem}.png", grid(downscale(shown), SHEET_COLUMNS))
+    smaller = grid(downscale(shown, SHEET_SIZE), SHEET_COLUMNS)
+    return {"name": file.stem, "count": len(images), "picture": data_uri(smaller, lossless=False)}
+
+
+def enlargement(file: Path) -> dict[str, Any]:
+    """Arrange some images of the enlarged data set (3N, R, R, 3): a row per kind."""
+    images = load_images(file)
+    kinds = images.reshape(len(KINDS), -1, *images.shape[1:])
+    shown = np.concatenate([evenly_spaced(kind, COLUMNS) for kind in kinds])
+    picture = data_uri(grid(downscale(shown), len(shown) // len(KINDS)))
+    return {"name": file.stem, "rows": KINDS, "picture": picture}
+
+
+def augmented_inputs(network: NetworkResults) -> dict[str, Any]:
+    """Arrange real images above augmented inputs of a discriminator.
 
     Raises:
-        PipelineError: FILE is missing or broken.
+        PipelineError: samples.npz has no such examples.
     """
-    try:
-        with Image.open(file) as opened:
-            image = opened.convert("RGB")
-    except OSError as fault:
-        raise PipelineError(
-            f"{file} is missing or broken; delete it and run `dvc repro`, which makes it."
-        ) from fault
-    image.thumbnail((SHEET, SHEET))
-    return {"name": file.stem, "picture": data_uri(np.asarray(image), lossless=False)}
-
-
-def enlargement(pictures: np.ndarray) -> str:
-    """Some of the enlarged PICTURES (3N, R, R, 3), a row of originals above their copies."""
-    threes = pictures.reshape(len(KINDS), -1, *pictures.shape[1:]).swapaxes(0, 1)
-    shown = evenly_spaced(threes, COLUMNS).swapaxes(0, 1)
-    rows = at_most(shown.reshape(-1, *pictures.shape[1:]))
-    return data_uri(grid(rows, shown.shape[1]))
+    with reading(network.folder / "samples.npz"):
+        real, augmented = network.samples["true"], network.samples["seen"]
+    images = downscale(np.concatenate([real, *augmented]))
+    picture = data_uri(grid(images, len(real)), lossless=False)
+    return {"rows": ["real", *["augmented"] * len(augmented)], "picture": picture}

@@ -1,73 +1,43 @@
-"""What types of Pokémon look like, and what tells them apart, as the page shows it."""
+"""Mean images of the types of Pokémon, and how well the types can be classified."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from pokegan.core.errors import PipelineError
-from pokegan.report.animation import at_most, data_uri
-
-KINDS = ("colour", "shape", "pixels", "encoder")
+from pokegan.core.files import load_arrays, read_json, reading
+from pokegan.report.animation import data_uri, downscale
 
 
-def read_types(files: tuple[Path, Path] | None) -> dict[str, Any]:
-    """What the contrast of types left in FILES (.json and .npz): scores, and a card a type.
+def read_types(arrays: Path, facts: Path) -> dict[str, Any]:
+    """Read what stages/classify_types.py writes, an .npz and a .json.
 
-    "missing" names a file that is not there; without it
-    there are neither scores nor cards. Of too few pictures there are no scores.
+    Returns:
+        "facts", with the scores of kinds of features if there are enough images; "cards", one per
+        type.
 
     Raises:
-        PipelineError: a file is broken.
+        PipelineError: a file is missing or damaged.
     """
-    told: dict[str, Any] = {"missing": None, "facts": {}, "scores": {}, "cards": []}
-    if files is None:
-        return told | {"missing": "reports/types.json"}
-    file, pictures = files
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        with np.load(pictures, allow_pickle=False) as stored:
-            portraits = dict(stored)
-        scores = {kind: scores_of(kind, facts) for kind in ("commonest", *KINDS)}
-        return told | {
-            "facts": facts,
-            "scores": {kind: each for kind, each in scores.items() if each},
-            "cards": cards(portraits),
-        }
-    except FileNotFoundError as fault:
-        return told | {"missing": fault.filename}
-    except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as fault:
-        raise PipelineError(
-            f"{file} cannot be read ({fault}); run `dvc repro -f contrast`."
-        ) from fault
-
-
-def scores_of(kind: str, facts: dict[str, Any]) -> dict[str, float]:
-    """The scores in FACTS whose names begin with KIND, without it; empty if there are none."""
-    return {
-        key.removeprefix(f"{kind}_"): float(value)
-        for key, value in facts.items()
-        if key.startswith(f"{kind}_") and isinstance(value, float)
-    }
+    with reading(arrays):
+        return {"facts": read_json(facts), "cards": cards(load_arrays(arrays))}
 
 
 def cards(portraits: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """A card for each of the types in PORTRAITS."""
+    """Return name, size, mean color, mean image, mean silhouette and accuracy of each type."""
     silhouettes = 255 - np.repeat(portraits["silhouettes"][..., None], 3, axis=3)
-    pairs = [at_most(each) for each in (portraits["means"], silhouettes)]
-    told = portraits.get("told_by_colour", np.full(len(silhouettes), np.nan))
+    means, silhouettes = downscale(portraits["means"]), downscale(silhouettes)
+    accuracy = portraits.get("told_by_colour", np.full(len(means), np.nan))
     return [
         {
             "name": str(name),
-            "count": int(portraits["counts"][place]),
-            "colour": "#{:02x}{:02x}{:02x}".format(*portraits["colours"][place].tolist()),
-            "picture": data_uri(pairs[0][place], lossless=False),
-            "silhouette": data_uri(pairs[1][place], lossless=False),
-            "told": float(told[place]) if np.isfinite(told[place]) else None,
+            "count": int(portraits["counts"][index]),
+            "color": "#{:02x}{:02x}{:02x}".format(*portraits["colours"][index].tolist()),
+            "mean": data_uri(means[index], lossless=False),
+            "silhouette": data_uri(silhouettes[index], lossless=False),
+            "accuracy": float(accuracy[index]) if np.isfinite(accuracy[index]) else None,
         }
-        for place, name in enumerate(portraits["names"])
+        for index, name in enumerate(portraits["names"])
     ]

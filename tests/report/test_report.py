@@ -1,210 +1,144 @@
-"""The page as it is written: what it says, its gaps, its errors."""
+"""The stage: what the page, the grids and the animations contain."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from click.testing import Result
 
-from pokegan.metrics.names import metric_name
-from tests.conftest import assert_one_sentence, set_params
-from tests.report.conftest import SVG
-from tests.report.stories import LITE, page, without_scripts
-from tests.report.test_latent_space import save_latent_space
+from tests.conftest import assert_one_sentence
+from tests.report.fixtures import FULL, PLAIN, UNTRAINED, edit_json, page
 
 
-def test_a_page_shows_what_is_known_and_asks_nobody(render: Callable[..., Result]) -> None:
-    made = render()
-    assert made.exit_code == 0, made.output
+def test_the_page_contains_the_results(rendered: Path) -> None:
+    text = page(rendered)
     for words in (
-        "123.4",
-        "± 2.5",
-        "true: 61.7",
-        "1250.0",
-        "567.8",
-        "1.7 min",
-        "0123456789",
-        "a processor, fp32",
-        "+ changes",
-        "parameters of the latent discriminator",
-        "44,257",
-        "<code>….lr</code></th>\n<td><code>null</code>",
+        "Mean ± standard deviation",
+        "<strong>123.4</strong> <small>± 2.5</small>",
+        "real vs real: 61.7",
+        "<strong>1250.0</strong>",
+        "legacy_128_fd</code> 567.8",
+        "Not comparable with the scores above",
         "epoch 120 · step 480",
-        "Not to be compared",
-        "<strong>12.5 %</strong> are nearer to a training picture",
-        SVG,
+        "120 epochs on 48 images in 1.7 min",
+        "<code>0123456789</code> + changes",
+        "apply its uncommitted changes",
+        "a processor, fp32",
+        'parameters of the latent discriminator</th> <td class="number">44,257</td>',
+        "<code>….lr</code></th> <td><code>null</code></td>",
     ):
-        assert words in page()
-    assert "<script>alert(1)" not in page()
-    assert set(re.findall(r'(?:src|href)="([^",#]*)', without_scripts())) == {
-        "",
-        "data:",
-        "data:image/webp;base64",
-        "grids/aegan.webp",
-        "grids/aegan.png",
-        "../data/sheet.png",
+        assert words in text, words
+    assert "<script>alert(1)" not in (rendered / "reports/index.html").read_text()
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_all_links_of_the_page_lead_to_files_of_the_project(rendered: Path) -> None:
+    links = set(re.findall(r'(?:src|href)="([^",]*)', page(rendered)))
+    anchors = {link[1:] for link in links if link.startswith("#")}
+    assert anchors <= set(re.findall(r'id="([^"]*)"', page(rendered)))
+    files = {link for link in links if not link.startswith(("#", "data:"))}
+    assert "../docs/pipeline.md" in files
+    for link in files - {"../docs/pipeline.md", "../docs/parameters.md"}:
+        assert (rendered / "reports" / link).is_file(), link
+
+
+def test_grids_are_png_and_animations_webp_files(rendered: Path) -> None:
+    networks = (FULL, PLAIN)
+    grids = {path.name for path in (rendered / "reports/grids").iterdir()}
+    assert grids == {"real.png", "pokemon819.png"} | {
+        f"{name}{kind}.png" for name in networks for kind in ("", "_progress")
     }
-    assert sorted(p.name for p in Path("r/grids").iterdir()) == [
-        "aegan.png",
-        "aegan.webp",
-        "aegan_progress.png",
-        "true.png",
-    ]
+    animations = {path.name for path in (rendered / "reports/animations").iterdir()}
+    assert animations == {f"{name}.webp" for name in networks}
 
 
-def test_the_same_bytes_again(render: Callable[..., Result]) -> None:
-    def written() -> dict[str, bytes]:
-        return {p.name: p.read_bytes() for p in Path("r").rglob("*") if p.is_file()}
+def test_rendering_again_gives_the_same_bytes(root: Path, call: Callable[[], Result]) -> None:
+    def outputs() -> dict[Path, bytes]:
+        names = ("reports/index.html", "reports/grids/*", "reports/animations/*")
+        return {path: path.read_bytes() for name in names for path in root.glob(name)}
 
-    render()
-    first = written()
-    render()
-    assert written() == first
-    assert len(first) == 5
+    call()
+    first = outputs()
+    call()
+    assert outputs() == first
+    assert len(first) == 9
+
+
+def test_networks_follow_dvc_yaml(rendered: Path) -> None:
+    """Others are named, and folders of networks that dvc.yaml no longer has are ignored."""
+    text = page(rendered)
+    assert re.findall(r'<figure class="player"> <h3>([^<]*)', text) == [FULL, PLAIN]
+    for name in UNTRAINED:
+        assert f"{name} is not trained: reports/networks/{name}/run.json is missing" in text
+    assert "removed" not in re.findall(r"[\w-]+", text.partition("<main>")[2])
+
+
+def test_without_a_trained_network_there_is_no_page(root: Path, call: Callable[[], Result]) -> None:
+    (root / f"reports/networks/{FULL}/samples.npz").unlink()
+    shutil.rmtree(root / f"reports/networks/{PLAIN}")
+    assert_one_sentence(call(), f"reports/networks/{FULL}/samples.npz is missing; run `dvc repro`")
+    assert not (root / "reports/index.html").exists()
+    assert not (root / "reports/grids").exists()
+
+
+def test_parts_of_a_network_that_do_not_exist_are_named(
+    root: Path, call: Callable[[], Result]
+) -> None:
+    """PLAIN has neither an encoder nor features of a discriminator; FULL is not inspected."""
+    (root / f"reports/networks/{FULL}/inspection.npz").unlink()
+    (root / f"reports/networks/{FULL}/scores/effnet_lite0.csv").unlink()
+    result = call()
+    assert result.exit_code == 0, result.output
+    text = page(root)
+    missing = f"{FULL}: reports/networks/{FULL}/inspection.npz is missing; run"
+    assert text.count(missing) == 3  # nearest training images, latent space, features
+    assert f"{PLAIN}: the inspection contains no features of a discriminator" in text
+    assert ": reconstructions" not in text
+    assert text.count("not scored") == 1
+    assert f"{FULL}/inspection.npz, reports/networks/{FULL}/scores/effnet_lite0.csv are" in text
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "run.json",
-        "scores/effnet_lite0.json",
-        "scores/effnet_lite0.csv",
-        "history.csv",
-        "samples.npz",
+        "data/pokemon819.npy",
+        "data/pokemon2457.npy",
+        "reports/types.json",
+        "reports/types.npz",
+        f"reports/networks/{FULL}/run.json",
+        f"reports/networks/{FULL}/history.csv",
+        f"reports/networks/{FULL}/samples.npz",
+        f"reports/networks/{FULL}/inspection.json",
+        f"reports/networks/{FULL}/inspection.npz",
+        f"reports/networks/{FULL}/scores/effnet_lite0.json",
+        f"reports/networks/{FULL}/scores/effnet_lite0.csv",
     ],
 )
-def test_a_broken_part_is_named(render: Callable[..., Result], story: Path, name: str) -> None:
-    (story / name).write_text("" if name.endswith(".csv") else "{]")
-    assert_one_sentence(render(), "reports/aegan cannot be read")
-    assert not Path("r/index.html").exists()
+def test_a_damaged_file_is_named(root: Path, call: Callable[[], Result], name: str) -> None:
+    (root / name).write_text("" if name.endswith(".csv") else "{]")
+    assert_one_sentence(call(), f"{name} cannot be read", "delete it and run `dvc repro`")
+    assert not (root / "reports/index.html").exists()
+    if not name.startswith("reports/networks"):
+        (root / name).unlink()
+        assert_one_sentence(call(), f"{name} is missing")
 
 
-@pytest.mark.parametrize("name", ["run.json", "history.csv", "samples.npz"])
-def test_without_any_network_there_is_no_page(
-    render: Callable[..., Result], story: Path, name: str
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("scores/effnet_lite0.json", "recall_effnet_lite0_reals"),
+        ("inspection.json", "copies"),
+        ("run.json", "steps"),
+    ],
+)
+def test_a_file_that_lacks_a_value_is_named(
+    root: Path, call: Callable[[], Result], name: str, key: str
 ) -> None:
-    (story / name).unlink()
-    assert_one_sentence(render(), f"reports/aegan/{name} is missing; run `dvc repro`")
-    assert not Path("r/index.html").exists()
-
-
-def test_a_network_that_is_not_trained_leaves_a_gap(render: Callable[..., Result]) -> None:
-    made = render("dcgan819", "aegan")
-    assert made.exit_code == 0, made.output
-    assert "Not trained yet: reports/dcgan819/run.json is missing" in page()
-    assert not Path("r/grids/dcgan819.png").exists()
-
-
-@pytest.mark.parametrize("kind", ["json", "csv"])
-def test_scores_that_are_not_there_leave_a_gap(
-    render: Callable[..., Result], story: Path, kind: str
-) -> None:
-    other = story.with_name("dcgan819")
-    shutil.copytree(story, other)
-    (story / f"scores/{LITE}.{kind}").unlink()
-    made = render("aegan", "dcgan819")
-    assert made.exit_code == 0, made.output
-    assert page().count("not scored") == 1
-    assert f"aegan: reports/aegan/scores/{LITE}.{kind} is missing" in page()
-    shutil.rmtree(other)
-    assert render().exit_code == 0
-    assert f"No network has been scored by {LITE} yet" in page()
-
-
-def test_latent_spaces_are_shown_and_lacking_ones_named(
-    render: Callable[..., Result], story: Path
-) -> None:
-    shutil.copytree(story, story.with_name("dcgan819"))
-    save_latent_space(story)
-    made = render("dcgan819", "aegan")
-    assert made.exit_code == 0, made.output
-    shown = without_scripts().partition('id="latent"')[2].partition('id="features"')[0]
-    assert "Not explored yet: reports/dcgan819/latent_space.npz is missing" in shown
-    for words in (
-        "aegan: from pictures to latents and back",
-        "trained on 12 of the 48 pictures",
-        "none of their mirror images was among",
-        "<strong>6 of 48</strong> come back nearer",
-        "do not undo each other yet",
-        "changed by 0.080 on average",
-        "at 10° by 25 % of that, at 30° by 50 % of that.",
-    ):
-        assert words in shown
-    assert shown.count("<img") == 2 + 2 + 1 + 1 + 1
-    assert set(re.findall(r'id="([^"]*)"', shown)) == {
-        "latent-aegan-pictures",
-        "latent-aegan-latents",
-    }
-    (story / "latent_space.npz").write_text("{]")
-    assert_one_sentence(render(), "reports/aegan/latent_space.npz cannot be read")
-
-
-@pytest.mark.parametrize("name", ["reals.npy", "enlarged.npy", "sheet.png"])
-def test_a_data_set_that_is_missing_is_named(render: Callable[..., Result], name: str) -> None:
-    Path(name).unlink()
-    assert_one_sentence(render(), f"{name} is missing", "run `dvc repro`")
-    assert not Path("r/index.html").exists()
-
-
-def test_a_graph_that_is_missing_is_named(render: Callable[..., Result]) -> None:
-    Path("pipeline.svg").unlink()
-    assert_one_sentence(render(), "pipeline.svg is missing", "git checkout pipeline.svg")
-    assert not Path("r/index.html").exists()
-
-
-def test_a_network_that_is_not_matched_leaves_a_gap(
-    render: Callable[..., Result], story: Path
-) -> None:
-    (story / "copies.npz").unlink()
-    made = render()
-    assert made.exit_code == 0, made.output
-    assert "Not matched yet: reports/aegan/copies.npz is missing" in page()
-
-
-def test_scores_that_lack_one_are_named(render: Callable[..., Result], story: Path) -> None:
-    file = story / f"scores/{LITE}.json"
-    scores = json.loads(file.read_text())
-    del scores[f"recall_{LITE}_reals"]
-    file.write_text(json.dumps(scores))
-    assert_one_sentence(render(), "aegan", f"lack 'recall_{LITE}_reals'")
-
-
-def test_each_network_has_its_own_number_of_pictures(
-    render: Callable[..., Result], story: Path
-) -> None:
-    other = story.with_name("dcgan819")
-    shutil.copytree(story, other)
-    file = other / f"scores/{LITE}.json"
-    file.write_text(file.read_text().replace('"pictures": 24', '"pictures": 17'))
-    assert render("aegan", "dcgan819").exit_code == 0
-    (cells,) = re.findall(r"pictures a side</th>(.*?)</tr>", page(), flags=re.DOTALL)
-    assert re.findall(r"\d+", cells) == ["24", "17"]
-
-
-@pytest.mark.parametrize("encoders", [["dinov2"], ["inception", LITE]])
-def test_other_encoders_are_called_by_their_own_names(
-    render: Callable[..., Result], story: Path, encoders: list[str]
-) -> None:
-    """DINOv2 has no classes; FID stands only where Inception computed it."""
-    known = json.loads((story / f"scores/{LITE}.json").read_text())
-    curve = pd.read_csv(story / f"scores/{LITE}.csv")
-    for encoder in encoders:
-        scores = {"encoder_sha256": "0", "pictures": 24, "draws": 3}
-        lost = ["cs"] if encoder == "dinov2" else []
-        for score in set(curve.columns) - {"epoch", "step", *lost}:
-            for kind in ("", "_spread", "_reals"):
-                scores[metric_name(score, encoder) + kind] = known[f"{score}_{LITE}{kind}"]
-        (story / f"scores/{encoder}.json").write_text(json.dumps(scores))
-        curve.drop(columns=lost).to_csv(story / f"scores/{encoder}.csv", index=False)
-    set_params(story.parent.parent, {"evaluate.encoders": encoders})
-    made = render()
-    assert made.exit_code == 0, made.output
-    titles = re.findall(r'<th scope="row">([^<]*)</th>', page())
-    assert ("FID" in titles) == ("inception" in encoders)
-    assert ("classifier score" in titles) == (LITE in encoders)
+    file = root / f"reports/networks/{FULL}" / name
+    edit_json(file, lambda values: values.pop(key))
+    stem = name.removesuffix(".json")
+    assert_one_sentence(call(), f"{FULL}/{stem}", "cannot be read", key)

@@ -1,0 +1,82 @@
+"""Samples over the training: a time-lapse on the page, grids and animations as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pokegan.analysis.subset import evenly_spaced
+from pokegan.core.files import reading
+from pokegan.core.grids import grid, to_image
+from pokegan.report.animation import captioned, data_uri, downscale, save_animation
+from pokegan.report.results import NetworkResults
+
+COLUMNS = 8
+N_PROGRESS = 4  # latents whose images are shown side by side over the snapshots
+PLAYER_WIDTH = 530  # pixels: an 8×8 grid of 64-pixel images; smaller grids are enlarged
+MAX_FRAMES = 16  # limits the size of the page
+RATE, HOLD = 2.5, 2  # frames per second, additional seconds of the last frame
+LANDMARKS = (100, 200, 300, 400)  # epochs at which the original report shows samples
+
+
+def time_lapse(network: NetworkResults, grids: Path, animations: Path) -> dict[str, Any]:
+    """Write the last samples, the progress of some latents and an animation of a network.
+
+    Returns:
+        The same as data URIs, with labels and the landmarks of the slider.
+    """
+    name, run = network.name, network.run
+    with reading(network.folder / "samples.npz"):
+        rows = evenly_spaced(np.arange(len(network.samples["epochs"])), MAX_FRAMES)
+        epochs, samples = (network.samples[key][rows] for key in ("epochs", "pictures"))
+    with reading(network.folder / "run.json"):
+        steps = (epochs * run["steps"] / run["epochs"]).round().astype(int)
+    labels = [f"epoch {e:.4g} · step {step:,}" for e, step in zip(epochs, steps, strict=True)]
+    save_grid(grids / f"{name}.png", grid(samples[-1], COLUMNS))
+    progress = samples[:, :N_PROGRESS].swapaxes(0, 1).reshape(-1, *samples.shape[2:])
+    save_grid(grids / f"{name}_progress.png", grid(progress, columns=len(samples)))
+    frames = np.stack([grid(downscale(images), COLUMNS) for images in samples])
+    captions = [f"{name} · {label}" for label in labels]
+    animation = animations / f"{name}.webp"
+    save_animation(animation, captioned(frames, captions), RATE, HOLD, lossless=False)
+    last = len(samples) - 1
+    return {
+        "epochs": epochs,
+        "labels": labels,
+        # Motion hides the loss of compression, except in the last frame.
+        "frames": [data_uri(frame, lossless=index == last) for index, frame in enumerate(frames)],
+        "width": max(1, round(PLAYER_WIDTH / frames.shape[2])) * frames.shape[2],
+        "landmarks": landmarks(epochs),
+        "progress": data_uri(grid(downscale(progress), columns=len(samples))),
+    }
+
+
+def landmarks(epochs: np.ndarray) -> list[dict[str, float]]:
+    """Return the landmarks that a training with snapshots at these epochs (S,) has reached.
+
+    Each with the index of the nearest frame, and its position on the slider in [0, 1].
+    """
+    indices = np.arange(len(epochs))
+    return [
+        {
+            "epoch": epoch,
+            "frame": int(np.abs(epochs - epoch).argmin()),
+            "position": float(np.interp(epoch, epochs, indices)) / max(1, len(epochs) - 1),
+        }
+        for epoch in LANDMARKS
+        if epoch <= epochs[-1]
+    ]
+
+
+def real_grid(images: np.ndarray, grids: Path) -> str:
+    """Write a grid of evenly spaced real images (N, R, R, 3), and return it as a data URI."""
+    shown = evenly_spaced(images, COLUMNS**2)
+    save_grid(grids / "real.png", grid(shown, COLUMNS))
+    return data_uri(grid(downscale(shown), COLUMNS))
+
+
+def save_grid(file: Path, pixels: np.ndarray) -> None:
+    """Write pixels as a PNG file."""
+    to_image(pixels).save(file, format="PNG", optimize=True)

@@ -1,0 +1,61 @@
+"""Scores of the networks, as curves over the training and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pokegan.core.files import reading
+from pokegan.metrics.names import metric_name
+from pokegan.report.charts import curves
+from pokegan.report.results import ENCODERS, NetworkResults
+
+TITLES = {
+    "fd": "Fréchet distance",
+    "kd": "kernel distance × 1000",
+    "cs": "classifier score",
+    "precision": "precision",
+    "recall": "recall",
+    "near_duplicates": "near-duplicates",
+}
+INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
+
+
+def encoder_scores(
+    encoder: str, networks: Sequence[NetworkResults], colors: dict[str, str]
+) -> dict[str, Any]:
+    """Return the charts and the cells of the table for one encoder.
+
+    Kernel distances are multiplied by 1000, as in publications.
+
+    Raises:
+        PipelineError: scores of a network are incomplete.
+    """
+    scored = [network for network in networks if encoder in network.scores]
+    titles = {
+        score: title
+        for score, title in (TITLES | (INCEPTION_TITLES if encoder == "inception" else {})).items()
+        if any(score in network.scores[encoder][1] for network in scored)
+    }
+    cells, tables, real, legacy = {}, {}, {}, {}
+    for network in scored:
+        name, (values, curve) = network.name, network.scores[encoder]
+        with reading(network.folder / f"scores/{encoder}.*"):
+            cells[name] = {
+                score: [
+                    values[metric_name(score, encoder) + kind] * (1000 if score == "kd" else 1)
+                    for kind in ("", "_spread", "_reals")
+                ]
+                for score in titles
+            }
+            tables[name] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
+        legacy[name] = {key: value for key, value in values.items() if key.startswith("legacy")}
+        real[name] = {score: cell[2] for score, cell in cells[name].items()}
+    return {
+        "name": encoder,
+        "title": ENCODERS[encoder],
+        "titles": titles,
+        "legacy": {name: found for name, found in legacy.items() if found},
+        "cells": cells,
+        "charts": curves(tables, titles, colors, real),
+    }
