@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from pokegan.core.files import atomic_write, save_array, save_table
+from pokegan.core.files import save_array, save_table
 from pokegan.core.params import read_params
-from pokegan.core.schema import PictureSet
 
-SHEET = 1024
+MAX_SHOWN = 1024
 COLUMNS = 32
 
 
@@ -19,42 +18,31 @@ COLUMNS = 32
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.argument("packed", type=click.Path(path_type=Path))
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.argument("sheet", type=click.Path(path_type=Path))
-def prepare(name: str, archive: Path, packed: Path, manifest: Path, sheet: Path) -> None:
-    """Make the data set NAME from the pictures in ARCHIVE.
+def prepare(name: str, archive: Path, packed: Path, manifest: Path) -> None:
+    """Select and render the pictures of the data set NAME from ARCHIVE.
 
-    PACKED gets them as one array (N, R, R, 3) uint8, MANIFEST a row a picture (where it comes
-    from), and SHEET, for people, up to 1,024 of them at a glance.
+    Writes PACKED, an array uint8 (N, R, R, 3), and MANIFEST, a table with one row per picture.
     """
     params = read_params("prepare", name)
-    wanted: PictureSet = getattr(params, name)
+    count = getattr(params, name).count
 
-    import pandas as pd
-
-    from pokegan.analysis.subset import evenly_spaced
-    from pokegan.core.grids import grid, to_image
+    from pokegan.core.grids import grid
     from pokegan.data.selection import select
     from pokegan.data.sources.archive import read_archive
     from pokegan.tracking.run import track_run
 
-    with track_run(f"prepare_{name}", params) as run:
-        with read_archive(archive) as pictures_as_they_came:
-            selection = select(name, wanted.count, pictures_as_they_came, params.prepare)
-        for path, why in selection.unreadable.items():
-            click.echo(f"Warning: {path} cannot be read ({why}) and is left out.", err=True)
-        pictures = selection.pictures()
-        table = pd.DataFrame(selection.manifest()).astype({"national_number": "Int64"})
-        table.insert(0, "row", range(len(table)))
-        overview = grid(evenly_spaced(pictures, SHEET), COLUMNS)
-
-        save_array(packed, pictures)
+    with track_run(f"prepare@{name}", params) as run:
+        with read_archive(archive) as source:
+            selection = select(name, count, source, params.prepare)
+        for path, reason in selection.unreadable.items():
+            click.echo(f"Warning: {path} cannot be read ({reason}) and is skipped.", err=True)
+        images, table = selection.images(), selection.manifest()
+        save_array(packed, images)
         save_table(manifest, table)
-        with atomic_write(sheet) as temporary:
-            to_image(overview).save(temporary, format="PNG")
-        run.log_image("contact_sheet", overview)
-        run.log_metrics({"pictures": len(pictures), "unreadable": len(selection.unreadable)})
+        run.log_metrics({"pictures": len(images), "unreadable": len(selection.unreadable)})
+        run.log_image("contact_sheet", grid(images[:: -(-len(images) // MAX_SHOWN)], COLUMNS))
         kinds = ", ".join(f"{count} {kind}" for kind, count in table["kind"].value_counts().items())
-        click.echo(f"{packed}: {len(pictures)} pictures ({kinds})", err=True)
+        click.echo(f"{packed}: {len(images)} pictures ({kinds})", err=True)
 
 
 if __name__ == "__main__":

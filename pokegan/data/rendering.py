@@ -1,4 +1,4 @@
-"""From a source file to square pictures: decoded, laid on white, cropped, resized."""
+"""Render a source file as square images: decoded, placed on white, cropped, resized."""
 
 from __future__ import annotations
 
@@ -11,125 +11,137 @@ import numpy as np
 import resvg_py
 from PIL import Image, ImageOps
 
-# An SVG is drawn this many times larger than the final picture, and then reduced.
+# An SVG is rendered at this multiple of the resolution and then reduced.
 OVERSAMPLING = 4
-# Alpha and distance from white below which a pixel is taken for background.
-FAINT = 8
-# A picture whose creature covers less than this share of it shows next to nothing.
-BLANK = 0.02
-# A frame with less than this share of its animation's usual pixels is a fade.
-FADED = 0.5
-# Pixels: a photograph is averaged to about that first, for nine of it must fit into memory.
-LARGE = 2048
-# 16 bits of grey to 8: 65,535 is white as 255 is.
-SIXTEEN_TO_EIGHT = 257
+# Largest alpha, or distance from white, that counts as background.
+BACKGROUND = 8
+# An image is blank if a smaller fraction of its pixels is foreground.
+MIN_FOREGROUND = 0.02
+# A frame is a fade if it has a smaller fraction of the median opaque area of its animation.
+MIN_OPAQUE = 0.5
+# Longer sides (pixels) are first averaged to about this length, to bound memory.
+MAX_SIDE = 2048
+# 65,535 / 255
+SIXTEEN_TO_EIGHT_BITS = 257
 
 
 class UnreadablePictureError(Exception):
-    """A source file that no decoder understands; the message says why."""
+    """A source file cannot be decoded; the message is the reason."""
 
 
 def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
-    """The frames of a source file as RGBA images of their own size, one for a still picture.
+    """Decode a source file into its frames: RGBA images at their own size.
 
-    16 bits of grey are scaled to 8, and photographs are turned as their camera was.
+    A still image has one frame. 16-bit grayscale is scaled to 8 bits, and the EXIF orientation is
+    applied.
+
+    Args:
+        name: file name; its suffix distinguishes SVG from raster formats.
+        content: content of the file.
+        resolution: side of the final image in pixels, which decides the size of an SVG.
 
     Raises:
-        UnreadablePictureError: the file is broken, no picture, or of a kind without a known white.
+        UnreadablePictureError: the file is damaged, not an image, or has 32 bits per value.
     """
     try:
         if name.lower().endswith(".svg"):
-            size = resolution * OVERSAMPLING
-            drawn = resvg_py.svg_to_bytes(
-                svg_string=content.decode("utf-8"), width=size, skip_system_fonts=True
+            content = bytes(
+                resvg_py.svg_to_bytes(
+                    svg_string=content.decode("utf-8"),
+                    width=resolution * OVERSAMPLING,
+                    skip_system_fonts=True,
+                )
             )
-            content = bytes(drawn)
         with Image.open(io.BytesIO(content)) as image:
             for frame in range(getattr(image, "n_frames", 1)):
                 image.seek(frame)
                 yield to_rgba(ImageOps.exif_transpose(image))
-    except Exception as fault:  # decoders fail on damaged files in many ways of their own
-        raise UnreadablePictureError(
-            str(fault).splitlines()[0] if str(fault) else "broken"
-        ) from fault
+    except Exception as error:  # decoders raise many types for damaged files
+        reason = (str(error).splitlines() or ["damaged"])[0]
+        raise UnreadablePictureError(reason) from error
 
 
 def to_rgba(image: Image.Image) -> Image.Image:
-    """IMAGE with 8 bits a channel and transparency; Pillow alone would cut deeper ones off at 255.
+    """Convert to RGBA with 8 bits per channel; Pillow alone would clip 16 bits at 255.
 
     Raises:
-        ValueError: its values have no known white.
+        ValueError: the image has 32 bits per value, whose range is unknown.
     """
     if image.mode in ("I", "F"):
-        raise ValueError("32 bits a pixel have no known white; save it with 8 or 16")
+        raise ValueError("32 bits per value have no defined white; save it with 8 or 16")
     if not image.mode.startswith("I;16"):
         return image.convert("RGBA")
     values = np.asarray(image)
-    grey = Image.fromarray(np.rint(values / SIXTEEN_TO_EIGHT).astype(np.uint8)).convert("RGBA")
+    eight_bits = np.rint(values / SIXTEEN_TO_EIGHT_BITS).astype(np.uint8)
+    converted = Image.fromarray(eight_bits).convert("RGBA")
     if "transparency" in image.info:
         opaque = values != image.info["transparency"]
-        grey.putalpha(Image.fromarray(np.where(opaque, 255, 0).astype(np.uint8)))
-    return grey
+        converted.putalpha(Image.fromarray(np.where(opaque, 255, 0).astype(np.uint8)))
+    return converted
 
 
 def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray | None:
-    """IMAGE (RGBA) as (R, R, 3) uint8: on white, cropped to the creature, undistorted.
+    """Crop an RGBA image to its foreground and center it in a white square, undistorted.
 
-    MARGIN is the white border on each side, as a share of the square's side. Resized with
-    antialiasing (bicubic). None if next to nothing is left to see.
+    Args:
+        image: RGBA image of any size.
+        resolution: side R of the square in pixels.
+        margin: white border on each side as a fraction of R.
+
+    Returns:
+        uint8 (R, R, 3), resized with antialiasing (bicubic); None if the image is blank.
     """
     white = Image.new("RGBA", image.size, "white")
     flat = Image.alpha_composite(white, image).convert("RGB")
-    box = creature(image, flat)
+    box = foreground_box(image, flat)
     if box is None:
         return None
-    drawn = flat.crop(box)
-    if max(drawn.size) >= 2 * LARGE:
-        drawn = drawn.reduce(max(drawn.size) // LARGE)
-    width, height = drawn.size
+    cropped = flat.crop(box)
+    if max(cropped.size) >= 2 * MAX_SIDE:
+        cropped = cropped.reduce(max(cropped.size) // MAX_SIDE)
+    width, height = cropped.size
     side = max(width, height) / (1 - 2 * margin)
-    # White enough around the creature for the square, whose edges fall between pixels.
-    around = ceil(side)
-    canvas = Image.new("RGB", (width + 2 * around, height + 2 * around), "white")
-    canvas.paste(drawn, (around, around))
-    left, top = around + (width - side) / 2, around + (height - side) / 2
+    # The edges of the square fall between pixels: the filter needs white beyond them.
+    padding = ceil(side)
+    canvas = Image.new("RGB", (width + 2 * padding, height + 2 * padding), "white")
+    canvas.paste(cropped, (padding, padding))
+    left, top = padding + (width - side) / 2, padding + (height - side) / 2
     square = canvas.resize(
         (resolution, resolution),
         Image.Resampling.BICUBIC,
         box=(left, top, left + side, top + side),
     )
     pixels = np.asarray(square)
-    if (pixels.min(axis=2) < 255 - FAINT).mean() < BLANK:
-        return None
-    return pixels
+    foreground = pixels.min(axis=2) < 255 - BACKGROUND
+    return pixels if foreground.mean() >= MIN_FOREGROUND else None
 
 
-def creature(image: Image.Image, flat: Image.Image) -> tuple[int, int, int, int] | None:
-    """Where the creature is: the opaque part of IMAGE, or what is not white in FLAT."""
+def foreground_box(image: Image.Image, flat: Image.Image) -> tuple[int, int, int, int] | None:
+    """Return the bounding box of the opaque pixels or, if all are, of those that are not white.
+
+    Args:
+        image: RGBA image.
+        flat: the same on white, RGB.
+    """
     alpha = image.getchannel("A")
     if alpha.getextrema()[0] == 255:
-        mask = flat.point(lambda value: 255 if value < 255 - FAINT else 0)
-        return mask.getbbox()
-    return alpha.point(lambda value: 255 if value > FAINT else 0).getbbox()
+        return flat.point(lambda value: 255 if value < 255 - BACKGROUND else 0).getbbox()
+    return alpha.point(lambda value: 255 if value > BACKGROUND else 0).getbbox()
 
 
 def distinct_frames(name: str, content: bytes, resolution: int) -> list[int]:
-    """Numbers of the frames of an animation that differ from all before and are no fades."""
+    """Return the numbers of an animation's frames, without repeated frames and fades.
+
+    Raises:
+        UnreadablePictureError: as for `decode`.
+    """
     seen: set[bytes] = set()
-    numbers: list[int] = []
-    covered: list[int] = []
+    opaque: dict[int, int] = {}
     for number, frame in enumerate(decode(name, content, resolution)):
         digest = hashlib.sha256(frame.tobytes()).digest()
         if digest not in seen:
             seen.add(digest)
-            numbers.append(number)
-            covered.append(int(np.count_nonzero(np.asarray(frame.getchannel("A")) > FAINT)))
-    usual = float(np.median(covered)) if covered else 0.0
-    return [
-        number for number, pixels in zip(numbers, covered, strict=True) if pixels >= FADED * usual
-    ]
-
-
-def fingerprint(pixels: np.ndarray) -> str:
-    """The sha256 of a picture's pixels, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+            alpha = np.asarray(frame.getchannel("A"))
+            opaque[number] = int(np.count_nonzero(alpha > BACKGROUND))
+    usual = float(np.median(list(opaque.values()))) if opaque else 0.0
+    return [number for number, area in opaque.items() if area >= MIN_OPAQUE * usual]

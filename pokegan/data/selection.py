@@ -1,220 +1,213 @@
-"""Which pictures make a data set, in which order: the recipes of the two sets."""
+"""Select the images of the two data sets, in a fixed order and without duplicates."""
 
 from __future__ import annotations
 
 import hashlib
-import zlib
-from collections.abc import Iterable
-from typing import Any
-from zipfile import BadZipFile, ZipFile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
+import pandas as pd
 
 from pokegan.core.errors import PipelineError
+from pokegan.core.files import reading
 from pokegan.core.schema import Prepare
-from pokegan.data.catalogue import Source, catalogue
-from pokegan.data.rendering import (
-    UnreadablePictureError,
-    decode,
-    distinct_frames,
-    fingerprint,
-    to_square,
-)
+from pokegan.data.catalog import SourceFile, list_files
+from pokegan.data.rendering import UnreadablePictureError, decode, distinct_frames, to_square
 
 
 class Selection:
-    """A data set in the making: distinct pictures and, row by row, where each comes from."""
+    """The distinct images selected so far, and the source file and frame of each.
 
-    def __init__(self, archive: ZipFile, prepare: Prepare) -> None:
-        self.sources = catalogue(archive)
-        self.unreadable: dict[str, str] = {}
+    Attributes:
+        files: all image files of the archive.
+        opened: paths of the files that were read.
+        unreadable: reason by path of the files that cannot be decoded.
+    """
+
+    def __init__(self, archive: ZipFile, params: Prepare) -> None:
+        self.files = list_files(archive)
         self.opened: set[str] = set()
-        self._archive = archive
-        self._prepare = prepare
-        self._pictures: dict[str, tuple[np.ndarray, Source, int]] = {}
-        self._rendered: dict[tuple[str, int], np.ndarray | None] = {}
+        self.unreadable: dict[str, str] = {}
+        self._archive, self._path = archive, Path(str(archive.filename))
+        self._params = params
+        self._images: dict[str, tuple[np.ndarray, SourceFile, int]] = {}  # by sha256
+        self._rendered: dict[str, dict[int, np.ndarray | None]] = {}  # by path and frame
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._images)
 
-    def add(self, source: Source, frames: Iterable[int] = (0,)) -> None:
-        """Render FRAMES of SOURCE; keep those that show something and are new."""
+    def add(self, file: SourceFile, frames: Iterable[int] = (0,)) -> None:
+        """Add frames of a file, except blank ones and duplicates."""
         frames = list(frames)
-        self._render(source, frames)
+        rendered = self._rendered.setdefault(file.path, {})
+        missing = set(frames) - rendered.keys()
+        if missing:
+            rendered.update(self._render(file, missing))
         for frame in frames:
-            pixels = self._rendered.get((source.path, frame))
+            pixels = rendered.get(frame)
             if pixels is not None:
-                self._pictures.setdefault(fingerprint(pixels), (pixels, source, frame))
+                digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+                self._images.setdefault(digest, (pixels, file, frame))
 
-    def cut(self, count: int) -> None:
-        """Keep the first COUNT pictures."""
-        for digest in list(self._pictures)[count:]:
-            del self._pictures[digest]
+    def add_stills(self, count: int | None, wanted: Callable[[SourceFile], bool]) -> None:
+        """Add the first frames of the wanted files until there are `count` images."""
+        for file in filter(wanted, self.files):
+            if len(self) == count:
+                return
+            self.add(file)
 
-    def animations(self) -> dict[Source, list[int]]:
-        """Every animated sprite whose file is no copy of another, and its distinct frames."""
-        found: dict[Source, list[int]] = {}
-        files: set[str] = set()
-        for source in self.sources:
-            if source.kind != "sprite":
+    def truncate(self, count: int) -> None:
+        """Keep the first images only."""
+        for digest in list(self._images)[count:]:
+            del self._images[digest]
+
+    def animations(self) -> dict[SourceFile, list[int]]:
+        """Return the distinct frames of each animated sprite, without copies of a file."""
+        frames: dict[SourceFile, list[int]] = {}
+        seen: set[bytes] = set()
+        for file in self.files:
+            if file.kind != "sprite":
                 continue
-            content = self._read(source)
-            digest = hashlib.sha256(content).hexdigest()
-            if digest in files:
+            content = self._read(file)
+            digest = hashlib.sha256(content).digest()
+            if digest in seen:
                 continue
-            files.add(digest)
-            self.opened.add(source.path)
+            seen.add(digest)
+            self.opened.add(file.path)
             try:
-                found[source] = distinct_frames(source.path, content, self._prepare.resolution)
-            except UnreadablePictureError as fault:
-                self.unreadable[source.path] = str(fault)
-        return found
+                frames[file] = distinct_frames(file.path, content, self._params.resolution)
+            except UnreadablePictureError as error:
+                self.unreadable[file.path] = str(error)
+        return frames
 
-    def pictures(self) -> np.ndarray:
-        """All pictures: (N, R, R, 3) uint8."""
-        return np.stack([pixels for pixels, _, _ in self._pictures.values()])
+    def images(self) -> np.ndarray:
+        """Return the images, uint8 (N, R, R, 3)."""
+        return np.stack([pixels for pixels, _, _ in self._images.values()])
 
-    def manifest(self) -> list[dict[str, Any]]:
-        """A row a picture: source file, national number, form, kind, frame, sha256 …"""
-        return [
+    def manifest(self) -> pd.DataFrame:
+        """Return the manifest: one row per image."""
+        table = pd.DataFrame(
             {
-                "source": source.path,
-                "national_number": source.number,
-                "form": source.form,
-                "kind": source.kind,
-                "female": source.female,
-                "shiny": source.shiny,
+                "source": file.path,
+                "national_number": file.number,
+                "form": file.form,
+                "kind": file.kind,
+                "female": file.female,
+                "shiny": file.shiny,
                 "frame": frame,
                 "sha256": digest,
             }
-            for digest, (_, source, frame) in self._pictures.items()
-        ]
+            for digest, (_, file, frame) in self._images.items()
+        ).astype({"national_number": "Int64"})
+        table.insert(0, "row", range(len(table)))
+        return table
 
-    def _render(self, source: Source, frames: list[int]) -> None:
-        missing = {frame for frame in frames if (source.path, frame) not in self._rendered}
-        if not missing:
-            return
-        resolution, margin = self._prepare.resolution, self._prepare.margin
-        self.opened.add(source.path)
+    def _render(
+        self, file: SourceFile, frames: Collection[int]
+    ) -> Iterator[tuple[int, np.ndarray | None]]:
+        resolution, margin = self._params.resolution, self._params.margin
+        self.opened.add(file.path)
+        images = decode(file.path, self._read(file), resolution)
         try:
-            images = decode(source.path, self._read(source), resolution)
-            for number, image in enumerate(images):
-                if number in missing:
-                    pixels = to_square(image, resolution, margin)
-                    self._rendered[source.path, number] = pixels
-                if number == max(missing):
-                    break
-        except UnreadablePictureError as fault:
-            self.unreadable[source.path] = str(fault)
+            for number, image in enumerate(islice(images, max(frames) + 1)):
+                if number in frames:
+                    yield number, to_square(image, resolution, margin)
+        except UnreadablePictureError as error:
+            self.unreadable[file.path] = str(error)
 
-    def _read(self, source: Source) -> bytes:
-        try:
-            return self._archive.read(source.path)
-        except (BadZipFile, EOFError, zlib.error) as fault:
-            raise PipelineError(
-                f"{self._archive.filename} is broken at {source.path} ({fault}); "
-                "delete it and run `dvc repro`."
-            ) from fault
+    def _read(self, file: SourceFile) -> bytes:
+        with reading(self._path):
+            return self._archive.read(file.path)
 
 
-def select(name: str, count: int | None, archive: ZipFile, prepare: Prepare) -> Selection:
-    """The COUNT distinct pictures (None: all) of the set NAME, pokemon819 or pokemon14000.
+def select(name: str, count: int | None, archive: ZipFile, params: Prepare) -> Selection:
+    """Select the images of a data set.
+
+    pokemon819 takes artworks, then sprites of variants without artwork. pokemon14000 takes
+    artworks, box sprites and frames of animated sprites. Both take all of a user's own pictures.
+
+    Args:
+        name: pokemon819 or pokemon14000.
+        count: number of images; None takes every distinct image.
+        archive: output of the stage `download`.
+        params: resolution, margin and the fraction of unreadable files that is tolerated.
 
     Raises:
-        PipelineError: the archive holds fewer, or too many files of it cannot be read.
+        PipelineError: the archive holds too few images or too many unreadable files.
     """
-    selection = Selection(archive, prepare)
-    add_stills(selection, ("artwork", "picture"), count)
+    selection = Selection(archive, params)
+    selection.add_stills(count, lambda file: file.kind in ("artwork", "picture"))
     if name == "pokemon819":
-        top_up_with_sprites(selection, count)
+        shown = {file.variant for file in selection.files if file.kind == "artwork"}
+        selection.add_stills(
+            count,
+            lambda file: file.kind == "sprite" and not file.shiny and file.variant not in shown,
+        )
     else:
-        add_stills(selection, ("box",), count)
-        fill_with_frames(selection, count)
-    refuse_if_broken(selection, prepare)
+        selection.add_stills(count, lambda file: file.kind == "box")
+        add_frames(selection, count)
+    check_unreadable(selection, params.unreadable)
     if count is None and len(selection) < 2:
         raise PipelineError(
-            f"the source holds only {len(selection)} distinct pictures for {name}; "
-            "at least two are needed: check download in params.yaml."
+            f"{name}: the source holds only {len(selection)} distinct pictures, but at least two "
+            "are needed; check download in params.yaml."
         )
     if count is not None and len(selection) < count:
         raise PipelineError(
             f"{name}.count is {count}, but the source holds only {len(selection)} distinct "
-            f"pictures; add -S {name}.count=null to take them all."
+            f"pictures; add -S {name}.count=null to take all."
         )
     return selection
 
 
-def add_stills(selection: Selection, kinds: tuple[str, ...], count: int | None) -> None:
-    """Every picture of KINDS in the catalogue's order, until COUNT is reached."""
-    for source in selection.sources:
-        if len(selection) == count:
-            return
-        if source.kind in kinds:
-            selection.add(source)
+def add_frames(selection: Selection, count: int | None) -> None:
+    """Add evenly spaced frames of all animations, about as many of each.
 
-
-def top_up_with_sprites(selection: Selection, count: int | None) -> None:
-    """First frames of front sprites of creatures whose form or gender has no artwork."""
-    drawn = {source.creature for source in selection.sources if source.kind == "artwork"}
-    for source in selection.sources:
-        if len(selection) == count:
-            return
-        if source.kind == "sprite" and not source.shiny and source.creature not in drawn:
-            selection.add(source)
-
-
-def fill_with_frames(selection: Selection, count: int | None) -> None:
-    """Evenly spaced frames of all animations, about as many of each, until COUNT is reached.
-
-    Different frames may become the same picture; then more are asked for.
+    Different frames may render to the same image: request more until there are `count` images.
     """
     stills = len(selection)
     if stills == count:
         return
     animations = selection.animations()
-    available = sum(map(len, animations.values()))
+    sizes = [len(frames) for frames in animations.values()]
+    available = sum(sizes)
     wanted = available if count is None else min(count - stills, available)
-    asked = wanted
+    requested = wanted
     while True:
-        selection.cut(stills)
-        for (source, frames), share in zip(
-            animations.items(), shares([len(f) for f in animations.values()], asked), strict=True
-        ):
-            selection.add(source, [frames[i * len(frames) // share] for i in range(share)])
+        selection.truncate(stills)
+        for (file, frames), share in zip(animations.items(), divide(requested, sizes), strict=True):
+            selection.add(file, [frames[i * len(frames) // share] for i in range(share)])
         lacking = wanted - (len(selection) - stills)
-        if lacking <= 0 or asked == available:
-            selection.cut(stills + wanted)
+        if lacking <= 0 or requested == available:
+            selection.truncate(stills + wanted)
             return
-        asked = min(asked + lacking, available)
+        requested = min(requested + lacking, available)
 
 
-def shares(sizes: list[int], total: int) -> list[int]:
-    """TOTAL parted over owners of SIZES: as evenly as their sizes allow, the first get the rest.
+def divide(total: int, capacities: list[int]) -> list[int]:
+    """Divide a total into parts that are as equal as their capacities allow.
 
-    Raises:
-        ValueError: there is less than TOTAL.
+    Earlier parts get the remainder. The total must not exceed the sum of the capacities.
     """
-    if total > sum(sizes):
-        raise ValueError(f"{total} is more than the {sum(sizes)} there are")
-    level = 0
-    while sum(min(size, level + 1) for size in sizes) <= total and level < max(sizes, default=0):
-        level += 1
-    parts = [min(size, level) for size in sizes]
-    rest = total - sum(parts)
-    for owner, size in enumerate(sizes):
-        if rest and size > parts[owner]:
-            parts[owner] += 1
-            rest -= 1
+    levels = range(max(capacities, default=0) + 1)
+    level = max(n for n in levels if sum(min(size, n) for size in capacities) <= total)
+    parts = [min(size, level) for size in capacities]
+    larger = [index for index, size in enumerate(capacities) if size > level]
+    for index in larger[: total - sum(parts)]:
+        parts[index] += 1
     return parts
 
 
-def refuse_if_broken(selection: Selection, prepare: Prepare) -> None:
-    """Stop if more files cannot be read than params.yaml allows."""
-    broken = selection.unreadable
-    if len(broken) > prepare.unreadable * len(selection.opened):
-        names = ", ".join(f"{path} ({why})" for path, why in list(broken.items())[:3])
+def check_unreadable(selection: Selection, tolerated: float) -> None:
+    """Raise a PipelineError if more than a fraction of the opened files is unreadable."""
+    unreadable, opened = selection.unreadable, len(selection.opened)
+    if len(unreadable) > tolerated * opened:
+        names = ", ".join(f"{path} ({reason})" for path, reason in list(unreadable.items())[:3])
         raise PipelineError(
-            f"{len(broken)} of {len(selection.opened)} pictures cannot be read, more than "
-            f"prepare.unreadable allows ({prepare.unreadable:.0%}): {names}"
-            f"{' …' if len(broken) > 3 else ''}; mend the source or raise the limit."
+            f"{len(unreadable)} of {opened} pictures cannot be read, more than prepare.unreadable "
+            f"allows ({tolerated:.0%}): {names}{' …' if len(unreadable) > 3 else ''}; "
+            "repair the source or raise the limit."
         )

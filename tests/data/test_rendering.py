@@ -22,8 +22,8 @@ def only(name: str, content: bytes, resolution: int = 64) -> Image.Image:
     return image
 
 
-def test_a_drawing_is_cropped_centred_and_undistorted() -> None:
-    """A rectangle of 40 × 20 in a corner of its canvas fills the width, less the margin."""
+def test_a_drawing_is_cropped_centered_and_undistorted() -> None:
+    """A rectangle of 40×20 in a corner of its canvas fills the width except for the margin."""
     svg = SVG.format(w=100, h=80, x=3, y=50, rw=40, rh=20).encode()
     pixels = to_square(only("1.svg", svg), 64, margin=0.125)
     assert pixels is not None
@@ -37,8 +37,8 @@ def test_a_drawing_is_cropped_centred_and_undistorted() -> None:
 
 
 @pytest.mark.parametrize("size", [(10, 7), (21, 30), (33, 33), (3, 11)])
-def test_the_margin_is_the_same_on_both_sides_of_tiny_creatures(size: tuple[int, int]) -> None:
-    """Enlarged from so few pixels, the margin falls between them."""
+def test_the_margins_of_small_images_are_symmetric(size: tuple[int, int]) -> None:
+    """Enlarged from few pixels, the margin falls between them."""
     image = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
     ImageDraw.Draw(image).rectangle((4, 9, 3 + size[0], 8 + size[1]), fill=(200, 0, 0, 255))
     pixels = to_square(image, 64, margin=0.125)
@@ -52,35 +52,36 @@ def test_the_margin_is_the_same_on_both_sides_of_tiny_creatures(size: tuple[int,
 
 @pytest.mark.parametrize("size", [(300, 200), (90, 300), (65, 64), (20, 31), (1, 3)])
 @pytest.mark.parametrize("margin", [0.0, 0.05, 0.3])
-def test_white_ends_nowhere(size: tuple[int, int], margin: float) -> None:
-    """As if the picture lay on a white plane without end."""
+def test_the_result_equals_a_crop_of_an_unlimited_white_canvas(
+    size: tuple[int, int], margin: float
+) -> None:
     noise = np.random.default_rng(0).integers(0, 200, (size[1], size[0], 3), np.uint8)
     image = Image.fromarray(noise).convert("RGBA")
     pixels = to_square(image, 64, margin)
     side, far = max(size) / (1 - 2 * margin), 2000
-    plane = Image.new("RGB", (2 * far + size[0], 2 * far + size[1]), "white")
-    plane.paste(image.convert("RGB"), (far, far))
+    canvas = Image.new("RGB", (2 * far + size[0], 2 * far + size[1]), "white")
+    canvas.paste(image.convert("RGB"), (far, far))
     left, top = far + (size[0] - side) / 2, far + (size[1] - side) / 2
     box = (left, top, left + side, top + side)
-    expected = plane.resize((64, 64), Image.Resampling.BICUBIC, box=box)
+    expected = canvas.resize((64, 64), Image.Resampling.BICUBIC, box=box)
     assert pixels is not None
-    # Pillow reckons in 32 bits where the box is.
+    # Pillow computes the box in 32 bits.
     assert np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 1
 
 
-def test_a_photograph_is_averaged_on_its_way() -> None:
-    y, x = np.mgrid[:4200, :6100]
+def test_large_images_are_averaged_first() -> None:
+    y, x = np.mgrid[:600, :6200]
     values = np.stack([x // 30, y // 20, (x + y) // 50], axis=2).astype(np.uint8)
     large = Image.fromarray(values).convert("RGBA")
     pixels = to_square(large, 64, margin=0.05)
-    expected = to_square(large.resize((1525, 1050), Image.Resampling.BOX), 64, margin=0.05)
+    expected = to_square(large.resize((1550, 150), Image.Resampling.BOX), 64, margin=0.05)
     assert pixels is not None
     assert expected is not None
     assert np.abs(pixels.astype(int) - expected).max() <= 2
 
 
 def test_reduction_is_antialiased() -> None:
-    """A fine chequerboard becomes grey, not a pattern of its own."""
+    """A fine checkerboard becomes gray instead of another pattern."""
     board = np.indices((512, 512)).sum(axis=0) % 2 * 255
     image = Image.fromarray(np.dstack([board] * 3).astype(np.uint8)).convert("RGBA")
     pixels = to_square(image, 32, margin=0)
@@ -88,7 +89,7 @@ def test_reduction_is_antialiased() -> None:
     assert np.abs(pixels[4:-4, 4:-4].astype(int) - 127).max() < 10
 
 
-def test_transparent_pixels_are_white_whatever_hides_below() -> None:
+def test_transparent_pixels_become_white() -> None:
     image = Image.new("RGBA", (32, 32), (0, 255, 0, 0))
     ImageDraw.Draw(image).rectangle((8, 8, 23, 23), fill=(200, 0, 0, 255))
     pixels = to_square(image, 32, margin=0.25)
@@ -97,7 +98,7 @@ def test_transparent_pixels_are_white_whatever_hides_below() -> None:
     assert red(pixels).sum() == 256
 
 
-def test_an_opaque_picture_is_cropped_by_its_white() -> None:
+def test_an_opaque_image_is_cropped_at_its_white_border() -> None:
     image = Image.new("RGB", (100, 60), "white")
     ImageDraw.Draw(image).rectangle((70, 10, 89, 29), fill=(200, 0, 0))
     pixels = to_square(image.convert("RGBA"), 20, margin=0)
@@ -106,7 +107,7 @@ def test_an_opaque_picture_is_cropped_by_its_white() -> None:
 
 
 @pytest.mark.parametrize("fill", [(0, 0, 0, 0), (255, 255, 255, 255)])
-def test_an_empty_picture_is_none(fill: tuple[int, int, int, int]) -> None:
+def test_a_blank_image_is_none(fill: tuple[int, int, int, int]) -> None:
     assert to_square(Image.new("RGBA", (32, 32), fill), 32, margin=0) is None
 
 
@@ -123,26 +124,26 @@ def animation(*boxes: tuple[int, int, int, int]) -> bytes:
     return buffer.getvalue()
 
 
-def test_repeated_and_faded_frames_are_left_out() -> None:
+def test_repeated_frames_and_fades_are_skipped() -> None:
     full, moved, faded = (5, 5, 30, 30), (8, 5, 33, 30), (5, 5, 9, 9)
     content = animation(full, moved, full, faded, (2, 5, 27, 30))
     assert len(list(decode("1.webp", content, 64))) == 5
     assert distinct_frames("1.webp", content, 64) == [0, 1, 4]
 
 
-def test_sixteen_bits_of_grey_keep_their_shades() -> None:
+def test_sixteen_bits_are_scaled_to_eight() -> None:
     values = np.array([[0, 257], [32_896, 65_535]], np.uint16)
     (deep,) = decode("1.png", png(Image.fromarray(values)), 64)
     assert np.asarray(deep.convert("L")).tolist() == [[0, 1], [128, 255]]
-    (holed,) = decode("1.png", png(Image.fromarray(values), transparency=32_896), 64)
-    assert np.asarray(holed.getchannel("A")).tolist() == [[255, 255], [0, 255]]
-    with pytest.raises(UnreadablePictureError, match="no known white; save it with 8 or 16"):
+    (masked,) = decode("1.png", png(Image.fromarray(values), transparency=32_896), 64)
+    assert np.asarray(masked.getchannel("A")).tolist() == [[255, 255], [0, 255]]
+    with pytest.raises(UnreadablePictureError, match="no defined white; save it with 8 or 16"):
         list(decode("1.tif", png(Image.fromarray(values.astype(np.float32)), "TIFF"), 64))
 
 
-def test_a_photograph_is_turned_as_its_camera_was() -> None:
+def test_the_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
-    exif[274] = 6  # orientation: a quarter to the right
+    exif[274] = 6  # orientation: rotated by 90°
     (turned,) = decode("1.png", png(Image.new("RGB", (30, 10), "teal"), exif=exif), 64)
     assert turned.size == (10, 30)
 
@@ -153,12 +154,12 @@ def png(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def test_random_damage_is_never_a_crash() -> None:
+def test_damaged_bytes_raise_no_other_exception() -> None:
     rng = np.random.default_rng(0)
     buffer = io.BytesIO()
     frames = [Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)) for _ in range(4)]
     frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:])
-    broken = 0
+    damaged = 0
     for _ in range(300):
         content = bytearray(buffer.getvalue())
         for position in rng.integers(0, len(content), 8):
@@ -166,8 +167,8 @@ def test_random_damage_is_never_a_crash() -> None:
         try:
             list(decode("1.gif", bytes(content), 64))
         except UnreadablePictureError:
-            broken += 1
-    assert broken > 20
+            damaged += 1
+    assert damaged > 20
 
 
 @pytest.mark.parametrize(
@@ -175,10 +176,10 @@ def test_random_damage_is_never_a_crash() -> None:
     [
         ("1.svg", b"<svg"),
         ("1.svg", b"\xff\xfe"),
-        ("1.png", b"\x89PNG\r\n\x1a\n broken"),
+        ("1.png", b"\x89PNG\r\n\x1a\n damaged"),
         ("1.gif", b""),
     ],
 )
-def test_a_broken_file_says_so(name: str, content: bytes) -> None:
+def test_a_damaged_file_is_unreadable(name: str, content: bytes) -> None:
     with pytest.raises(UnreadablePictureError):
         list(decode(name, content, 64))

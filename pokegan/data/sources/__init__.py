@@ -1,6 +1,30 @@
-"""Where pictures come from, and how a source file becomes a square picture.
+"""The sources of pictures and labels: npm packages, a folder, a git repository, Kaggle.
 
-A source fills one archive, data/raw/pictures.zip, with the files as they came. The archive is
-stored, not compressed, its entries sorted and without dates: the same files give the same
-bytes on every machine.
+A source yields names and contents of files. The stage `download` stores them in one zip archive.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pokegan.core.schema import Download
+from pokegan.data.sources import folder, git, kaggle, npm
+
+
+def read_source(params: Download, scratch: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file of the source that params.yaml selects.
+
+    Args:
+        params: the section `download`.
+        scratch: empty folder for temporary files.
+    """
+    match params.source:
+        case "npm":
+            return npm.read_packages(params.npm, scratch)
+        case "folder":
+            return folder.read_own_folder(params.folder)
+        case "git":
+            return git.read_repository(params.git, scratch)
+        case "kaggle":
+            return kaggle.read_dataset(params.kaggle)

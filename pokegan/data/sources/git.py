@@ -1,69 +1,49 @@
-"""Source `git`: a folder of pictures in a repository at a pinned commit, fetched sparsely."""
+"""The source `git`: a folder of pictures in a repository at a pinned commit."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from pokegan.core.errors import PipelineError
+from pokegan.core.provenance import git
 from pokegan.core.schema import GitFolder
-from pokegan.data.sources.archive import read_folder
+from pokegan.data.sources.folder import read_folder
 
 
-def read_repository(source: GitFolder, scratch: Path) -> Iterator[tuple[str, bytes]]:
-    """Names (``pictures/path``) and contents of the pictures in SOURCE, cloned into SCRATCH.
+def read_repository(params: GitFolder, scratch: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each picture below a folder of a repository.
 
-    Only the commit's own files below SOURCE.path are fetched.
+    Only that commit and that folder are fetched.
 
     Raises:
-        PipelineError: the repository, the commit or the path cannot be had.
+        PipelineError: the repository, the commit or the folder is not available.
     """
-    clone = scratch / "clone"
-    clone.mkdir()
-    below = source.path.removeprefix("./").strip("/").removesuffix(".")
+    name = f"{params.repository} at {params.commit[:12]}"
+    below = params.path.removeprefix("./").strip("/").removesuffix(".")
     if ".." in Path(below).parts:
         raise PipelineError(
-            f"download.git.path: {source.path} leaves the repository; correct the path."
+            f"download.git.path: {params.path} leaves the repository; correct the path."
         )
-    for command in (
-        ["init", "--quiet"],
-        ["remote", "add", "--", "origin", source.repository],
-        ["sparse-checkout", "set", "--no-cone", f"/{below}/" if below else "/*"],
-        ["fetch", "--quiet", "--depth=1", "--filter=blob:none", "origin", source.commit],
-        ["checkout", "--quiet", "FETCH_HEAD"],
-    ):
-        _git(command, clone, source)
-    folder = clone / below
-    if not folder.is_dir():
-        raise PipelineError(
-            f"download.git.path: {source.path} is no folder in {source.repository} at "
-            f"{source.commit[:12]}; correct the path."
-        )
-    yield from read_folder(folder, f"download.git.path: {source.path}")
-
-
-def _git(arguments: list[str], clone: Path, source: GitFolder) -> None:
     try:
-        command = subprocess.run(
-            ["git", *arguments],
-            cwd=clone,
-            capture_output=True,
-            text=True,
-            check=False,
-            # A repository that wants a password is a fault to tell, not a prompt to wait at.
-            # What a git hook sets for its own repository must not reach ours.
-            env={
-                **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
-                "GIT_TERMINAL_PROMPT": "0",
-            },
-        )
-    except FileNotFoundError as fault:
-        raise PipelineError("There is no git client; install git.") from fault
-    if command.returncode != 0:
-        reason = (command.stderr.strip().splitlines() or ["no message"])[-1]
+        git("init", "--quiet", folder=scratch)
+        git("remote", "add", "--", "origin", params.repository, folder=scratch)
+        patterns = f"/{below}/" if below else "/*"
+        git("sparse-checkout", "set", "--no-cone", patterns, folder=scratch)
+        options = ("--quiet", "--depth=1", "--filter=blob:none")
+        git("fetch", *options, "origin", params.commit, folder=scratch)
+        git("checkout", "--quiet", "FETCH_HEAD", folder=scratch)
+    except FileNotFoundError as error:
+        raise PipelineError("git is not installed; install it and run again.") from error
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or ["no message"])[-1]
         raise PipelineError(
-            f"{source.repository} at {source.commit[:12]} could not be fetched ({reason}); "
-            "check download.git in params.yaml and the network."
+            f"{name} could not be fetched ({reason}); check download.git in params.yaml and the "
+            "network."
+        ) from error
+    if not (scratch / below).is_dir():
+        raise PipelineError(
+            f"download.git.path: {params.path} is not a folder of {name}; correct the path."
         )
+    yield from read_folder(scratch / below, f"download.git.path: {params.path}")

@@ -1,4 +1,4 @@
-"""Source `kaggle`: a data set at a pinned version, through kagglehub (an extra)."""
+"""The source `kaggle`: a data set at a pinned version, downloaded by kagglehub."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from pathlib import Path
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import KaggleDataset
-from pokegan.data.sources.archive import read_folder
+from pokegan.data.sources.folder import read_folder
 
 
-def read_dataset(source: KaggleDataset) -> Iterator[tuple[str, bytes]]:
-    """Names (``pictures/path``) and contents of the pictures in SOURCE.
+def read_dataset(params: KaggleDataset) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each picture of a Kaggle data set.
 
     Raises:
-        PipelineError: kagglehub is not installed, or Kaggle does not give the data set.
+        PipelineError: kagglehub is not installed, or the download fails.
     """
     try:
         import kagglehub
-    except ImportError as fault:
+    except ImportError as error:
         raise PipelineError(
             "download.source is kaggle, but kagglehub is not installed; run `make kaggle`."
-        ) from fault
-    handle = f"{source.dataset}/versions/{source.version}"
+        ) from error
+    handle = f"{params.dataset}/versions/{params.version}"
     try:
         folder = Path(kagglehub.dataset_download(handle))
-    except Exception as fault:  # kagglehub raises what its http client raises
-        lines = str(fault).strip().splitlines() or [type(fault).__name__]
+    except Exception as error:  # kagglehub documents no exceptions
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PipelineError(
-            f"{handle} could not be fetched from Kaggle ({lines[0]}); check download.kaggle in "
+            f"{handle} could not be downloaded from Kaggle ({reason}); check download.kaggle in "
             "params.yaml, the network and your Kaggle token."
-        ) from fault
+        ) from error
     yield from read_folder(folder, f"download.kaggle: {handle}")

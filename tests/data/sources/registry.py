@@ -1,4 +1,4 @@
-"""A package registry of our own on this machine, for the real npm client."""
+"""A package registry on this machine, for the real npm client."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urljoin
 
 import pytest
 
 
-def packed(files: dict[str, bytes]) -> bytes:
+def pack(files: dict[str, bytes]) -> bytes:
+    """Return the tarball of a package."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as target:
         for name, content in files.items():
@@ -25,10 +25,10 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 
 class Registry(http.server.ThreadingHTTPServer):
-    """Serves one package; what it serves can be changed under way."""
+    """Serves one package, whose tarball and integrity tests may change."""
 
     name, version, tarball = "", "", b""
-    promised: str | None = None
+    integrity: str | None = None
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,11 +38,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/tarball":
             self._send(self.server.tarball)
         elif self.path == f"/{self.server.name}":
-            host, port = self.server.server_address[:2]
-            here = f"http://{host}:{port}"
-            dist = {"tarball": urljoin(here, "tarball")}
-            if self.server.promised:
-                dist["integrity"] = self.server.promised
+            dist = {"tarball": f"http://{self.headers['Host']}/tarball"}
+            if self.server.integrity:
+                dist["integrity"] = self.server.integrity
             name, number = self.server.name, self.server.version
             version = {"name": name, "version": number, "dist": dist}
             page = {"name": name, "dist-tags": {"latest": number}, "versions": {number: version}}
@@ -61,16 +59,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(
+def serve(
     patch: pytest.MonkeyPatch, name: str, version: str, files: dict[str, bytes]
 ) -> Iterator[Registry]:
-    """A registry that npm asks for all packages, and that has NAME at VERSION with FILES."""
-    server = Registry(("127.0.0.1", 0), Handler)
-    server.name, server.version = name, version
-    server.tarball = packed({"package.json": b'{"name": "x"}', **files})
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    patch.setenv("npm_config_registry", f"http://127.0.0.1:{server.server_address[1]}")
-    patch.setenv("npm_config_fetch_retries", "0")
-    yield server
-    server.shutdown()
-    server.server_close()
+    """Serve a package with some files, and configure npm to use this registry."""
+    with Registry(("127.0.0.1", 0), Handler) as server:
+        server.name, server.version = name, version
+        server.tarball = pack({"package.json": b'{"name": "x"}', **files})
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        patch.setenv("npm_config_registry", f"http://127.0.0.1:{server.server_address[1]}")
+        yield server
+        server.shutdown()
