@@ -195,7 +195,7 @@ def as_files(folder: Path) -> None:
     with read_archive(Path("data/raw/pictures.zip")) as pictures:
         selection = select("pokemon819", 819, pictures, prepare)
     (folder / "one_class").mkdir(parents=True)
-    for number, picture in enumerate(selection.pictures()):
+    for number, picture in enumerate(selection.images()):
         Image.fromarray(picture).save(folder / "one_class" / f"{number}.jpg", quality=95)
 
 
