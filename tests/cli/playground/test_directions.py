@@ -1,4 +1,4 @@
-"""Principal directions of generators of every kind."""
+"""Principal directions of generators of every architecture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pokegan.cli.playground.directions import moved, principal_directions
+from pokegan.cli.playground.directions import move, principal_directions
 from pokegan.networks.architectures import DenseGenerator, Generator
 
 GENERATORS = {
@@ -32,7 +32,7 @@ def test_directions_are_orthonormal_and_ordered(kind: str) -> None:
     assert (directions.gather(1, directions.abs().argmax(1, keepdim=True)) > 0).all()
 
 
-def test_they_are_the_eigenvectors_of_the_weights() -> None:
+def test_directions_are_the_eigenvectors_of_the_weights() -> None:
     """SeFa's closed form: the eigenvectors of the first layer's AᵀA."""
     network = generator("convolution")
     weights = network.layers[1].weight.detach().flatten(1)
@@ -53,8 +53,8 @@ def test_no_other_direction_moves_the_first_layer_as_far(kind: str) -> None:
     torch.manual_seed(1)
     others = nn.functional.normalize(torch.randn(200, 8), dim=1)
     with torch.no_grad():
-        still = first(torch.zeros(1, 8))
-        far = (first(torch.cat([directions, others])) - still).flatten(1).norm(dim=1)
+        origin = first(torch.zeros(1, 8))
+        far = (first(torch.cat([directions, others])) - origin).flatten(1).norm(dim=1)
     assert (far[8:] <= far[0] * 1.0001).all()
     assert (far[8:] >= far[7] * 0.9999).all()
     torch.testing.assert_close(far[:8] ** 2 / (far[:8] ** 2).sum(), shares, atol=1e-5, rtol=1e-3)
@@ -63,6 +63,6 @@ def test_no_other_direction_moves_the_first_layer_as_far(kind: str) -> None:
 def test_a_latent_moves_along_the_first_directions() -> None:
     z = torch.ones(2, 8)
     assert torch.equal(
-        moved(z, torch.eye(8), [0, 2, -1]), z + torch.tensor([0, 2, -1, 0, 0, 0, 0, 0])
+        move(z, torch.eye(8), [0, 2, -1]), z + torch.tensor([0, 2, -1, 0, 0, 0, 0, 0])
     )
-    assert torch.equal(moved(z, torch.eye(8), [0] * 8), z)
+    assert torch.equal(move(z, torch.eye(8), [0] * 8), z)

@@ -1,7 +1,6 @@
-"""The page in a real browser, on a machine without any other network.
+"""The page in a real browser.
 
-Needs the extra `play`, playwright and Chromium, which the default environment lacks:
-`make test-play` installs the first two.
+Needs NiceGUI and playwright, which `make test-play` installs, and Chromium.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ import pytest
 from PIL import Image
 
 from pokegan.analysis.latent_space import spherical_path
-from pokegan.cli.common import load_drawing_generator
-from pokegan.cli.playground.directions import moved, principal_directions
+from pokegan.cli.common import load_generator_at
+from pokegan.cli.playground.directions import move, principal_directions
 from pokegan.networks.sampling import generate_images, seeded_latents
 from tests.cli.test_common import CPU, save_model
 from tests.cli.test_play import free_port
@@ -36,10 +35,10 @@ if CHROMIUM is None:
     pytest.skip("no Chromium on this machine", allow_module_level=True)
 
 NAMES = ("dcgan819", "aegan")
-# Tells of every address beyond this machine that the server asks for.
+# Runs the command and reports every address outside of this machine that the server connects to.
 WATCHED = """
-import os, runpy, sys
-del os.environ["PYTEST_CURRENT_TEST"]  # with which nicegui would be under test itself
+import os, sys
+del os.environ["PYTEST_CURRENT_TEST"]  # puts nicegui into its own test mode
 def watch(event, arguments):
     if event == "socket.connect":
         address = arguments[1]
@@ -50,7 +49,8 @@ def watch(event, arguments):
     if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
         print("REACHED", address, file=sys.stderr, flush=True)
 sys.addaudithook(watch)
-runpy.run_module("pokegan.cli.play", run_name="__main__", alter_sys=True)
+from pokegan.cli import main
+main()
 """
 
 
@@ -58,21 +58,22 @@ class Playground:
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        arguments = ("-c", WATCHED, "--port", str(self.port), "--no-browser")
+        arguments = ("-c", WATCHED, "play", "--port", str(self.port), "--no-browser")
         self.process = start_process(folder, *arguments, PYTHONPATH=str(ROOT))
-        self.said = ""
+        self.output = ""
 
     def stop(self) -> str:
-        if not self.said:
+        if not self.output:
             self.process.send_signal(signal.SIGINT)
-            self.said = self.process.communicate(timeout=30)[1]
-        return self.said
+            self.output = self.process.communicate(timeout=30)[1]
+        return self.output
 
 
 @pytest.fixture(scope="module")
 def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
     folder = tmp_path_factory.mktemp("playground")
-    shutil.copy(ROOT / "params.yaml", folder)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
     set_params(folder, TINY)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -96,24 +97,24 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(playground: Playground, browser: Any) -> Iterator[Any]:
-    """The page, open; at the end nothing was complained about or asked of another machine."""
+    """The open page; fails on errors in the console and on requests to other machines."""
     page = browser.new_page()
     page.set_default_timeout(15_000)
-    faults: list[str] = []
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda fault: faults.append(str(fault)))
-    page.on("requestfailed", lambda request: faults.append(request.url[:200]))
+    errors: list[str] = []
+    page.on("console", lambda entry: errors.append(entry.text) if entry.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("requestfailed", lambda request: errors.append(request.url[:200]))
     page.on(
         "request",
         lambda request: (
             None
             if request.url.startswith((playground.address, "data:", "blob:"))
-            else faults.append(request.url[:200])
+            else errors.append(request.url[:200])
         ),
     )
     until = monotonic() + 60
-    while True:  # the server needs a moment
-        faults.clear()
+    while True:  # until the server is ready
+        errors.clear()
         try:
             page.goto(playground.address)
             break
@@ -124,7 +125,7 @@ def page(playground: Playground, browser: Any) -> Iterator[Any]:
     page.get_by_alt_text("sample 24").wait_for()
     yield page
     page.close()
-    assert faults == []
+    assert errors == []
 
 
 def pixels(page: Any, name: str) -> np.ndarray:
@@ -134,10 +135,10 @@ def pixels(page: Any, name: str) -> np.ndarray:
 
 
 def await_pixels(page: Any, name: str, expected: np.ndarray) -> None:
-    """Within seconds the picture NAME shows EXPECTED (R, R, 3)."""
+    """Wait until an image shows the expected pixels (R, R, 3)."""
     until = monotonic() + 10
     while not np.array_equal(pixels(page, name), expected):
-        assert monotonic() < until, f"{name} does not show what it should"
+        assert monotonic() < until, f"{name} does not show the expected pixels"
         page.wait_for_timeout(50)
 
 
@@ -149,7 +150,7 @@ def slide(page: Any, name: str, *keys: str) -> None:
 
 
 def network(playground: Playground, name: str = "dcgan819") -> Any:
-    return load_drawing_generator(playground.folder / "models" / name, CPU)[0]
+    return load_generator_at(playground.folder / "models" / name, CPU)[0]
 
 
 def choose(page: Any, name: str) -> None:
@@ -157,7 +158,7 @@ def choose(page: Any, name: str) -> None:
     page.get_by_role("option", name=name).click()
 
 
-def test_samples_are_those_of_the_command(playground: Playground, page: Any) -> None:
+def test_samples_are_those_of_pokegan_sample(playground: Playground, page: Any) -> None:
     choose(page, "models/dcgan819")
     expected = generate_images(network(playground), seeded_latents(24, 8, 1)).numpy()
     for number in (1, 24):
@@ -168,11 +169,11 @@ def test_samples_are_those_of_the_command(playground: Playground, page: Any) -> 
     )
 
 
-def test_sliders_count_truncate_and_go_back_in_training(playground: Playground, page: Any) -> None:
+def test_sliders_select_count_truncation_and_snapshot(playground: Playground, page: Any) -> None:
     choose(page, "models/dcgan819")
-    slide(page, "Pictures", "ArrowRight")
+    slide(page, "Images", "ArrowRight")
     page.get_by_alt_text("sample 25").wait_for()
-    slide(page, "Pictures", *["ArrowLeft"] * 2)
+    slide(page, "Images", *["ArrowLeft"] * 2)
     page.get_by_alt_text("sample 24").wait_for(state="detached")
     slide(page, "Truncation", *["ArrowLeft"] * 20)
     page.get_by_text("± 1.0").wait_for()
@@ -183,62 +184,60 @@ def test_sliders_count_truncate_and_go_back_in_training(playground: Playground, 
     await_pixels(page, "sample 2", np.full((32, 32, 3), 128, np.uint8))
 
 
-def test_a_slider_moves_a_picture_and_reset_brings_it_back(
-    playground: Playground, page: Any
-) -> None:
+def test_a_slider_moves_an_image_and_reset_restores_it(playground: Playground, page: Any) -> None:
     choose(page, "models/dcgan819")
     generator = network(playground)
     z = seeded_latents(24, 8, 1)[2:3]
     page.get_by_alt_text("sample 3", exact=True).click()
-    page.get_by_text("not moved: sample 3 of seed 1").wait_for()
-    still = generate_images(generator, z).numpy()[0]
-    await_pixels(page, "moved", still)
+    page.get_by_text("original: sample 3 of seed 1").wait_for()
+    original = generate_images(generator, z).numpy()[0]
+    await_pixels(page, "moved", original)
     directions, shares = principal_directions(generator, 8)
     slide(page, f"1 · {shares[0]:.1%}", *["ArrowRight"] * 30)
     slide(page, f"3 · {shares[2]:.1%}", *["ArrowLeft"] * 5)
-    there = generate_images(generator, moved(z, directions, [3.0, 0, -0.5])).numpy()[0]
-    assert (there != still).any()
-    await_pixels(page, "moved", there)
-    await_pixels(page, "not moved", still)
+    moved = generate_images(generator, move(z, directions, [3.0, 0, -0.5])).numpy()[0]
+    assert (moved != original).any()
+    await_pixels(page, "moved", moved)
+    await_pixels(page, "original", original)
     page.get_by_role("button", name="Reset").click()
-    await_pixels(page, "moved", still)
+    await_pixels(page, "moved", original)
 
 
-def test_the_way_between_two_seeds(playground: Playground, page: Any) -> None:
+def test_interpolation_between_two_seeds(playground: Playground, page: Any) -> None:
     choose(page, "models/dcgan819")
-    page.get_by_role("tab", name="Between").click()
+    page.get_by_role("tab", name="Interpolation").click()
     generator = network(playground)
     ends = [seeded_latents(1, 8, seed)[0] for seed in (1, 2)]
 
-    def at(share: float) -> np.ndarray:
-        picture: np.ndarray = generate_images(
-            generator, spherical_path(*ends, np.array([share]))
+    def at(position: float) -> np.ndarray:
+        image: np.ndarray = generate_images(
+            generator, spherical_path(*ends, np.array([position]))
         ).numpy()[0]
-        return picture
+        return image
 
     await_pixels(page, "first", at(0))
     await_pixels(page, "between", at(0.5))
     await_pixels(page, "second", at(1))
-    slide(page, "Way", *["ArrowRight"] * 20)
+    slide(page, "Position", *["ArrowRight"] * 20)
     await_pixels(page, "between", at(0.7))
 
 
-def test_a_drawing_and_a_file_are_drawn_again(
+def test_a_sketch_and_a_file_are_reconstructed(
     playground: Playground, page: Any, drawings: np.ndarray
 ) -> None:
-    page.get_by_role("tab", name="Your picture").click()
+    page.get_by_role("tab", name="Your image").click()
     choose(page, "models/dcgan819")
     page.get_by_text("This network has no encoder").wait_for()
     choose(page, "models/aegan")
     page.get_by_label("red").click()
-    box = page.get_by_label("sheet to draw on").bounding_box()
+    box = page.get_by_label("canvas").bounding_box()
     page.mouse.move(box["x"] + 40, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + 140, box["y"] + 180, steps=5)
     page.mouse.up()
-    page.get_by_text("drawn again by the trained network: error 0.").wait_for()
-    seen = pixels(page, "seen")
-    assert (abs(seen.astype(int) - (0xD3, 0x3F, 0x49)).max(axis=2) < 8).mean() > 0.03
+    page.get_by_text("reconstruction: mean absolute error 0.").wait_for()
+    drawn = pixels(page, "input")
+    assert (abs(drawn.astype(int) - (0xD3, 0x3F, 0x49)).max(axis=2) < 8).mean() > 0.03
 
     content = BytesIO()
     Image.fromarray(drawings[0]).save(content, format="PNG")
@@ -246,30 +245,30 @@ def test_a_drawing_and_a_file_are_drawn_again(
         {"name": "a.png", "mimeType": "image/png", "buffer": content.getvalue()}
     )
     page.wait_for_function(
-        "before => document.querySelector('img[alt=seen]').src != before",
-        arg=page.get_by_alt_text("seen").get_attribute("src"),
+        "before => document.querySelector('img[alt=input]').src != before",
+        arg=page.get_by_alt_text("input").get_attribute("src"),
     )
     page.get_by_role("button", name="Move it").click()
-    page.get_by_text("not moved: your picture").wait_for()
+    page.get_by_text("original: your image").wait_for()
 
-    page.get_by_role("tab", name="Your picture").click()
+    page.get_by_role("tab", name="Your image").click()
     page.locator("input[type=file]").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
+        {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"}
     )
-    page.get_by_text("a.png cannot be read as a picture").wait_for()
+    page.get_by_text("a.png cannot be read as an image").wait_for()
 
 
-def test_only_this_machine_is_served_and_asked(playground: Playground, page: Any) -> None:
+def test_the_page_serves_and_contacts_this_machine_only(playground: Playground, page: Any) -> None:
     page.close()
     table = Path("/proc/net/tcp")
     if table.exists():
         listening = [
             line.split()[1] for line in table.read_text().splitlines()[1:] if " 0A " in line
         ]
-        ours = [each for each in listening if int(each.split(":")[1], 16) == playground.port]
-        assert ours == [f"0100007F:{playground.port:04X}"]
-    said = playground.stop()
-    assert "The playground is at" in said
-    assert "REACHED" not in said
-    assert said.count("\n") == 1
+        own = [each for each in listening if int(each.split(":")[1], 16) == playground.port]
+        assert own == [f"0100007F:{playground.port:04X}"]
+    output = playground.stop()
+    assert "The playground is at" in output
+    assert "REACHED" not in output
+    assert output.count("\n") == 1
     assert playground.process.returncode == 0
