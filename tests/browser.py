@@ -1,4 +1,4 @@
-"""A real Chromium without a window, asked over its DevTools pipe: no driver, no port."""
+"""A headless Chromium, controlled through its DevTools pipe: no driver, no port."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Browser:
-    """One page of a running Chromium."""
+    """A page of a running Chromium."""
 
-    def __init__(self, ask: int, hear: int) -> None:
-        self._ask, self._hear = os.fdopen(ask, "wb"), os.fdopen(hear, "rb")
+    def __init__(self, commands: int, answers: int) -> None:
+        self._commands, self._answers = os.fdopen(commands, "wb"), os.fdopen(answers, "rb")
         self._session: dict[str, str] = {}
         self._calls, self._rest = 0, b""
         self.events: list[dict[str, Any]] = []
@@ -31,26 +31,26 @@ class Browser:
         self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """What METHOD of the DevTools protocol answers; what else happens goes to events."""
+        """Call a method of the DevTools protocol; meanwhile, collect events."""
         self._calls += 1
         message = {"id": self._calls, "method": method, "params": params, **self._session}
-        self._ask.write(json.dumps(message).encode() + b"\0")
-        self._ask.flush()
-        while (heard := self._next()).get("id") != self._calls:
-            self.events.append(heard)
-        assert "error" not in heard, heard["error"]
-        return heard["result"]
+        self._commands.write(json.dumps(message).encode() + b"\0")
+        self._commands.flush()
+        while (answer := self._next()).get("id") != self._calls:
+            self.events.append(answer)
+        assert "error" not in answer, answer["error"]
+        return answer["result"]
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            some = self._hear.read1(1 << 20)
-            assert some, "Chromium has ended"
-            self._rest += some
+            received = self._answers.read1(1 << 20)
+            assert received, "Chromium has ended"
+            self._rest += received
         message, self._rest = self._rest.split(b"\0", 1)
         return json.loads(message)
 
     def open(self, page: Path, width: int = 1280, height: int = 900, **media: str) -> None:
-        """Load PAGE, WIDTH pixels wide, with MEDIA features such as prefers_color_scheme."""
+        """Load a file; media are features such as ``prefers_color_scheme``."""
         features = [{"name": k.replace("_", "-"), "value": v} for k, v in media.items()]
         self.call("Emulation.setEmulatedMedia", media="", features=features)
         self.call(
@@ -64,7 +64,7 @@ class Browser:
             self.events.append(self._next())
 
     def run(self, script: str) -> Any:
-        """The value of SCRIPT in the page; a promise is waited for."""
+        """Evaluate a script in the page; a promise is awaited."""
         answer = self.call(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
@@ -72,56 +72,56 @@ class Browser:
         return answer["result"].get("value")
 
     def press(self, key: str, **more: Any) -> None:
-        """KEY, pressed and let go where the focus is."""
+        """Press and release a key."""
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **more)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
 
     @property
-    def complaints(self) -> list[str]:
+    def messages(self) -> list[str]:
         """Errors, warnings and uncaught exceptions since the page was opened."""
-        told = []
+        messages = []
         for event in self.events:
             params = event["params"]
             if event["method"] == "Runtime.exceptionThrown":
-                told.append(json.dumps(params["exceptionDetails"]))
+                messages.append(json.dumps(params["exceptionDetails"]))
             elif event["method"] == "Runtime.consoleAPICalled":
                 if params["type"] in ("error", "warning", "assert"):
-                    told.append(json.dumps(params["args"]))
+                    messages.append(json.dumps(params["args"]))
             elif event["method"] == "Log.entryAdded":
-                told.append(params["entry"]["text"])
-        return told
+                messages.append(params["entry"]["text"])
+        return messages
 
     @property
     def requests(self) -> list[str]:
-        """The addresses asked for since the page was opened, those within it left out."""
-        asked = [
+        """Requested addresses since the page was opened, without data URIs."""
+        requested = [
             event["params"]["request"]["url"]
             for event in self.events
             if event["method"] == "Network.requestWillBeSent"
         ]
-        return [url for url in asked if not url.startswith("data:")]
+        return [url for url in requested if not url.startswith("data:")]
 
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """A Chromium that keeps what it must in the folder PROFILE, and ends with the block."""
-    to_it, ask = os.pipe()
-    hear, from_it = os.pipe()
+    """Run Chromium with a folder for its profile."""
+    command_output, commands = os.pipe()
+    answers, answer_input = os.pipe()
     options = (
         "--headless=new --no-sandbox --disable-gpu --no-first-run --remote-debugging-pipe "
         f"--disable-background-networking --disable-dev-shm-usage --user-data-dir='{profile}'"
     )
-    # The pipe's ends are 3 and 4 by definition.
+    # Chromium reads from descriptor 3 and writes to 4.
     process = subprocess.Popen(
-        ["bash", "-c", f"exec '{PROGRAM}' {options} 3<&{to_it} 4>&{from_it}"],
-        pass_fds=(to_it, from_it),
+        ["bash", "-c", f"exec '{PROGRAM}' {options} 3<&{command_output} 4>&{answer_input}"],
+        pass_fds=(command_output, answer_input),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    os.close(to_it)
-    os.close(from_it)
+    os.close(command_output)
+    os.close(answer_input)
     try:
-        chromium = Browser(ask, hear)
+        chromium = Browser(commands, answers)
         yield chromium
         chromium.call("Browser.close")
     finally:
