@@ -16,7 +16,7 @@ import click
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pokegan.cli.folders import list_pictures, read_pictures
+from pokegan.cli.folders import list_images, read_images
 from pokegan.compute.device import choose_device, set_deterministic
 from pokegan.core.arrays import load_images
 from pokegan.core.errors import PipelineError
@@ -56,9 +56,9 @@ def main(pictures: int, encoder: str, seed: int, foreign: tuple[tuple[str, Path]
         return pixels
 
     def elsewhere(folder: Path) -> np.ndarray:
-        paths, _ = list_pictures(folder)
+        paths, _ = list_images(folder)
         chosen = [paths[row] for row in rng.permutation(len(paths))[:count]]
-        images = (Image.fromarray(each) for each in read_pictures(chosen))
+        images = (Image.fromarray(each) for each in read_images(chosen))
         return stack(i.resize((side, side), Image.Resampling.BICUBIC) for i in images)
 
     sets: dict[str, Callable[[], np.ndarray]] = {

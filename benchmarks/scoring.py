@@ -16,7 +16,7 @@ from pokegan.compute.device import choose_device, set_deterministic
 from pokegan.core.provenance import machine
 from pokegan.encoders.effnet_lite0 import Encoder
 from pokegan.metrics.distances import frechet_distance
-from pokegan.metrics.encoding import BATCH, encode
+from pokegan.metrics.encoding import BATCH_SIZE, encode
 
 PICTURES, DIMENSIONS = 1024, 2048
 ENCODED = 128
@@ -48,7 +48,7 @@ def main(rounds: int) -> None:
     second = (rng.normal(size=(PICTURES, DIMENSIONS)) * 1.2 + 0.1).astype(np.float32)
     encoder = Encoder(device)
     small = rng.integers(0, 256, (ENCODED, 64, 64, 3), dtype=np.uint8)
-    ready = encoder.normalised(torch.from_numpy(small).to(device))
+    ready = encoder.normalize(torch.from_numpy(small).to(device))
     ready = ready.contiguous(memory_format=torch.channels_last)
 
     def bare(batch: int) -> Callable[[], object]:
@@ -64,7 +64,7 @@ def main(rounds: int) -> None:
         "sqrtm": lambda: by_matrix_root(first, second),
         "torch-fidelity": lambda: by_torch_fidelity(first, second),
         "encode": lambda: encode(encoder, small, device),
-        "bare": bare(BATCH[device.type]),
+        "bare": bare(BATCH_SIZE[device.type]),
         "bare, 64": bare(64),
     }
     for name in ("ours", "encode", "bare"):
@@ -88,7 +88,7 @@ def main(rounds: int) -> None:
         "… by torch-fidelity": f"{median['torch-fidelity']:.1f} s",
         "… how far ours is from sqrtm's": f"{abs(distances[0] / distances[1] - 1):.0e}",
         "encoding, 64² to features": f"{ENCODED / median['encode']:.0f} pictures/s",
-        f"bare network, batch {BATCH[device.type]}": f"{ENCODED / median['bare']:.0f} pictures/s",
+        f"bare network, batch {BATCH_SIZE[device.type]}": f"{ENCODED / median['bare']:.0f} pictures/s",
         "bare network, batch 64": f"{ENCODED / median['bare, 64']:.0f} pictures/s",
     }.items():
         click.echo(f"| {measure} | {value} |")

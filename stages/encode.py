@@ -1,4 +1,4 @@
-"""Encode true pictures, once for all evaluations."""
+"""Encode two halves of the real images, once for all evaluations."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from pokegan.core.files import atomic_write
 from pokegan.core.params import read_params
 from pokegan.core.schema import ENCODERS
 
 
 @click.command()
-@click.argument("encoder", type=click.Choice(ENCODERS))
+@click.argument("encoder_name", metavar="ENCODER", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("features", type=click.Path(path_type=Path))
-def encode(encoder: str, pictures: Path, features: Path) -> None:
-    """Write what ENCODER says of two random halves of PICTURES into FEATURES (.npz).
+def encode(encoder_name: str, pictures: Path, features: Path) -> None:
+    """Write the features of two random halves of PICTURES (.npy) to FEATURES (.npz).
 
-    Generated pictures are compared with the first; the second tells what true pictures score.
+    Generated images are scored against the first half. The second half is scored in the same way:
+    real against real.
     """
     params = read_params("seed", "evaluate.pictures")
 
@@ -32,21 +32,21 @@ def encode(encoder: str, pictures: Path, features: Path) -> None:
     from pokegan.metrics.features import halves, save_features
     from pokegan.tracking.run import track_run
 
-    stage = f"encode_{pictures.stem}@{encoder}"
-    data = load_images(pictures)
-    parts = halves(len(data), params.evaluate.pictures, params.seed)
+    stage = f"encode@{pictures.stem}-{encoder_name}"
+    images = load_images(pictures)
+    rows = halves(len(images), params.evaluate.pictures, params.seed)
+    count = len(rows[0])
     set_deterministic(params.seed)
     device = choose_device()
-    network = load_encoder(encoder, device)
+    encoder = load_encoder(encoder_name, device)
     with track_run(stage, params) as run:
-        count = len(parts[0])
         with progress_bar(stage, 2 * count) as bar:
-            rows = chain.from_iterable(parts)
-            encoding = encode(network, (data[row] for row in rows), device, bar.update)
-        with atomic_write(features) as temporary:
-            save_features(temporary, network, parts, (encoding[:count], encoding[count:]))
-        run.set_tags({"encoder": encoder, "encoder_sha256": network.sha256, **machine(device)})
-        click.echo(f"{features}: 2 × {count} of the {len(data)} pictures", err=True)
+            # In one pass: other batches change the last bits.
+            selected = (images[row] for row in chain(*rows))
+            encoded = encode(encoder, selected, device, bar.update)
+        save_features(features, encoder, rows, (encoded[:count], encoded[count:]))
+        run.set_tags({"encoder": encoder_name, "encoder_sha256": encoder.sha256, **machine(device)})
+        click.echo(f"{features}: 2 × {count} of {len(images)} images", err=True)
 
 
 if __name__ == "__main__":

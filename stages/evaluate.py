@@ -1,4 +1,4 @@
-"""Score a trained generator, at the end and over its training."""
+"""Score a trained generator over its training."""
 
 from __future__ import annotations
 
@@ -9,127 +9,120 @@ import click
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import save_json, save_table
-from pokegan.core.params import NetworkName, read_params
+from pokegan.core.params import NetworkName, Params, read_networks, read_params
 from pokegan.core.schema import ENCODERS
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Iterator
 
-    from pokegan.core.schema import Evaluate
-    from pokegan.metrics.encoding import Features
+    import torch
+    from torch import Tensor
+
+    from pokegan.metrics.encoding import Encoder, Features
+    from pokegan.metrics.protocol import Reference, Sampler, SnapshotScores
 
 
 @click.command()
-@click.argument("name", type=NetworkName())
-@click.argument("encoder", type=click.Choice(ENCODERS))
+@click.argument("network", type=NetworkName())
+@click.argument("encoder_name", metavar="ENCODER", type=click.Choice(ENCODERS))
 @click.argument("features", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("scores", type=click.Path(path_type=Path))
-def evaluate(name: str, encoder: str, features: Path, model: Path, scores: Path) -> None:
-    """Score the generator of the network NAME in the folder MODEL by ENCODER.
+@click.argument("folder", metavar="SCORES", type=click.Path(path_type=Path))
+def evaluate(network: str, encoder_name: str, features: Path, model: Path, folder: Path) -> None:
+    """Score the generator of NETWORK in the folder MODEL with ENCODER.
 
-    FEATURES are those of the true pictures. The folder SCORES gets ENCODER.csv, a row a snapshot
-    of the training, and ENCODER.json: the last one's scores, mean and spread of several draws,
-    beside what true pictures score.
+    FEATURES (.npz) are those of the real images. The folder SCORES receives ENCODER.csv, one row
+    per snapshot of the training, and ENCODER.json: mean and spread of the last snapshot's scores
+    over several draws of latents, and the scores of real against real images.
     """
     params = read_params("seed", "evaluate.draws", "evaluate.splits", "evaluate.legacy_128")
-    protocol = params.evaluate
+    stage = f"evaluate_{read_networks()[network].reference}@{network}-{encoder_name}"
 
     import pandas as pd
 
     from pokegan.compute.device import choose_device, set_deterministic
-    from pokegan.compute.randomness import Streams
-    from pokegan.core.progress import progress_bar
     from pokegan.core.provenance import machine
-    from pokegan.metrics.encoding import encode, load_encoder
+    from pokegan.metrics.encoding import load_encoder
     from pokegan.metrics.features import load_features
     from pokegan.metrics.names import metric_name
-    from pokegan.metrics.protocol import (
-        LEGACY_BATCH,
-        Reference,
-        legacy_best,
-        legacy_scores,
-        mean_and_spread,
-        summary,
-    )
-    from pokegan.networks.sampling import generate_images, sample_latents
-    from pokegan.networks.weights import load_network, read_config
+    from pokegan.metrics.protocol import Reference, check_counts, legacy_best, named_scores
+    from pokegan.networks.weights import read_config
     from pokegan.tracking.run import track_run
 
-    stage = f"evaluate_{name}@{encoder}"
     set_deterministic(params.seed)
     device = choose_device()
-    network = load_encoder(encoder, device)
-    reals = Reference(*load_features(features, network))
-    check_numbers(protocol, len(reals), LEGACY_BATCH)
-    configuration = read_config(model)
-    snapshots, latent_dim = configuration["snapshots"], configuration["latent_dim"]
-    if not snapshots:
+    encoder = load_encoder(encoder_name, device)
+    reference = Reference(*load_features(features, encoder))
+    check_counts(params.evaluate, len(reference))
+    if not read_config(model)["snapshots"]:
         raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
-    streams = Streams(params.seed)
-    count = protocol.draws * len(reals)
-    z = sample_latents(count, latent_dim, streams["evaluation latents"]).split(len(reals))
-    legacy_z = sample_latents(LEGACY_BATCH, latent_dim, streams["legacy latents"])
-
-    total = (len(snapshots) - 1) * len(reals) + count
-    total += len(snapshots) * LEGACY_BATCH if protocol.legacy_128 else 0
-    with track_run(stage, params) as run, progress_bar(stage, total) as bar:
-
-        def drawn(generator: torch.nn.Module, z: torch.Tensor, training: bool = False) -> Features:
-            batch_size = len(z) if training else 64
-            fakes = generate_images(generator, z, batch_size, training)
-            return encode(network, fakes.numpy(), device, bar.update)
-
-        rows, legacy = [], []
-        for snapshot in snapshots:
-            generator = load_network(model, "generator", snapshot["step"]).to(device)
-            # Every snapshot draws the same latents; the last one others as well.
-            several = z if snapshot == snapshots[-1] else z[:1]
-            draws = [reals.score(drawn(generator, each), protocol.splits) for each in several]
-            found, spread = mean_and_spread(draws)
-            rows.append({"epoch": snapshot["epoch"], "step": snapshot["step"], **found})
-            told = {metric_name(score, encoder): value for score, value in found.items()}
-            run.log_metrics(told, step=snapshot["step"])
-            if protocol.legacy_128:
-                students = drawn(generator, legacy_z, training=True)
-                legacy.append(legacy_scores(students, reals.first))
-
-        scored = summary(encoder, found, reals.floor(protocol.splits), spread)
-        for score, value in (legacy_best(legacy) if legacy else {}).items():
-            scored[f"legacy_128_{metric_name(score, encoder)}"] = float(f"{value:.6g}")
-        facts = {
-            "encoder": encoder,
-            "encoder_sha256": network.sha256,
-            "pictures": len(reals),
-            "draws": protocol.draws,
-            "splits": protocol.splits,
-        }
-        save_table(scores / f"{encoder}.csv", pd.DataFrame(rows), digits=6)
-        save_json(scores / f"{encoder}.json", {**facts, **scored})
-        run.log_metrics({key: value for key, value in scored.items() if key not in told})
-        run.set_tags({"network": name, **facts, **machine(device)})
-        run.log_model(name, model, encoder, {**facts, **scored})
-        distance = metric_name("fd", encoder)
+    facts = {
+        "encoder": encoder_name,
+        "encoder_sha256": encoder.sha256,
+        "pictures": len(reference),
+        "draws": params.evaluate.draws,
+        "splits": params.evaluate.splits,
+    }
+    with track_run(stage, params) as run:
+        snapshots = []
+        for each in score_training(stage, model, encoder, reference, params, device):
+            snapshots.append(each)
+            logged = named_scores(encoder_name, each.mean)
+            run.log_metrics(logged, step=each.step)
+        final = named_scores(
+            encoder_name, each.mean, reference.real_scores(params.evaluate.splits), each.std
+        )
+        final |= legacy_best(encoder_name, snapshots)
+        rows = [{"epoch": each.epoch, "step": each.step, **each.mean} for each in snapshots]
+        save_table(folder / f"{encoder_name}.csv", pd.DataFrame(rows), digits=6)
+        save_json(folder / f"{encoder_name}.json", {**facts, **final})
+        run.log_metrics({key: value for key, value in final.items() if key not in logged})
+        run.set_tags({"network": network, **facts, **machine(device)})
+        run.log_model(network, model, encoder_name, {**facts, **final})
+        fd = metric_name("fd", encoder_name)
         click.echo(
-            f"{scores / encoder}.json: {distance} {scored[distance]:.1f} "
-            f"± {scored[f'{distance}_spread']:.1f}, of true pictures "
-            f"{scored[f'{distance}_reals']:.1f}; {len(reals)} pictures a side, "
-            f"{protocol.draws} draws",
+            f"{folder / encoder_name}.json: {fd} {final[fd]:.1f} ± {final[f'{fd}_spread']:.1f}, "
+            f"real vs real {final[f'{fd}_reals']:.1f}; {len(reference)} images per side",
             err=True,
         )
 
 
-def check_numbers(protocol: Evaluate, pictures: int, legacy: int) -> None:
-    """Raise a PipelineError unless PICTURES a side are enough for what PROTOCOL asks."""
-    if protocol.splits > pictures:
-        raise PipelineError(
-            f"evaluate.splits is {protocol.splits}, but only {pictures} pictures are scored; "
-            "lower it."
-        )
-    if protocol.legacy_128 and pictures < legacy:
-        raise PipelineError(
-            f"evaluate.legacy_128 needs {legacy} pictures on each side, but there are {pictures}; "
-            "raise evaluate.pictures, or set it to false."
+def score_training(
+    title: str,
+    model: Path,
+    encoder: Encoder,
+    reference: Reference,
+    params: Params,
+    device: torch.device,
+) -> Iterator[SnapshotScores]:
+    """Score each snapshot of a trained generator, with a progress bar."""
+    from pokegan.compute.randomness import Streams
+    from pokegan.core.progress import progress_bar
+    from pokegan.metrics.encoding import encode
+    from pokegan.metrics.protocol import LEGACY_BATCH, score_snapshots
+    from pokegan.networks.sampling import generate_images, sample_latents
+    from pokegan.networks.weights import load_network, read_config
+
+    config, count, evaluate = read_config(model), len(reference), params.evaluate
+    streams, latent_dim = Streams(params.seed), config["latent_dim"]
+    latents = sample_latents(evaluate.draws * count, latent_dim, streams["evaluation latents"])
+    legacy = sample_latents(LEGACY_BATCH, latent_dim, streams["legacy latents"])
+    snapshots = config["snapshots"]
+    total = (len(snapshots) - 1 + evaluate.draws) * count
+    total += evaluate.legacy_128 * len(snapshots) * LEGACY_BATCH
+    with progress_bar(title, total) as bar:
+
+        def load(step: int) -> Sampler:
+            generator = load_network(model, "generator", step).to(device)
+
+            def sample(z: Tensor, training: bool) -> Features:
+                images = generate_images(generator, z, len(z) if training else 64, training)
+                return encode(encoder, images.numpy(), device, bar.update)
+
+            return sample
+
+        yield from score_snapshots(
+            snapshots, load, reference, evaluate, latents.split(count), legacy
         )
 
 

@@ -1,4 +1,4 @@
-"""Index training pictures, for a search of what generated ones resemble."""
+"""Encode all training images, to search for the nearest ones of generated images."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from pathlib import Path
 
 import click
 
-from pokegan.core.files import atomic_write
 from pokegan.core.params import read_params
 from pokegan.core.schema import ENCODERS
 
 
 @click.command()
-@click.argument("encoder", type=click.Choice(ENCODERS))
+@click.argument("encoder_name", metavar="ENCODER", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
-def index(encoder: str, pictures: Path, manifest: Path, output: Path) -> None:
-    """Write what ENCODER says of all PICTURES into OUTPUT (.npz), to be searched.
+def index(encoder_name: str, pictures: Path, manifest: Path, output: Path) -> None:
+    """Write features of all PICTURES (.npy) and their nearest distances to OUTPUT (.npz).
 
-    Of each picture OUTPUT tells, too, how far the nearest of another species is, and the nearest
-    other one of its own: a mirror image, a jittered copy, another frame. MANIFEST names the species
-    of the pictures, or of the first third of them, which the others are copies of; where label.npm
-    is null, each source file is one.
+    The distances are those to the nearest image of another species, and to the nearest other image
+    of the same species, such as a mirror image. MANIFEST (.csv) names the species of the images, or
+    of the first third of them if the rest are augmented copies. If label.npm is null, each source
+    file is a species.
     """
     params = read_params("label")
 
@@ -34,21 +33,20 @@ def index(encoder: str, pictures: Path, manifest: Path, output: Path) -> None:
     from pokegan.metrics.encoding import encode, load_encoder
     from pokegan.tracking.run import track_run
 
-    stage = f"index_{pictures.stem}"
-    data = load_images(pictures)
-    species = read_species(manifest, len(data), numbered=params.label.npm is not None)
+    stage = f"index@{pictures.stem}"
+    images = load_images(pictures)
+    species = read_species(manifest, len(images), numbered=params.label.npm is not None)
     set_deterministic(0)
     device = choose_device()
-    network = load_encoder(encoder, device)
+    encoder = load_encoder(encoder_name, device)
     with track_run(stage, params) as run:
-        with progress_bar(stage, len(data)) as bar:
-            features = encode(network, data, device, bar.update).features
+        with progress_bar(stage, len(images)) as bar:
+            features = encode(encoder, images, device, bar.update).features
         to_own, to_others = nearest_relatives(features, species)
-        with atomic_write(output) as temporary:
-            save_index(temporary, network, Index(features, to_own, to_others))
-        run.set_tags({"encoder": encoder, "encoder_sha256": network.sha256, **machine(device)})
+        save_index(output, encoder, Index(features, to_own, to_others))
+        run.set_tags({"encoder": encoder_name, "encoder_sha256": encoder.sha256, **machine(device)})
         count = len(set(species.tolist()))
-        click.echo(f"{output}: {len(data)} pictures of {count} species", err=True)
+        click.echo(f"{output}: {len(images)} images of {count} species", err=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Fetch the published weights of an encoder."""
+"""Download the published weights of an encoder."""
 
 from __future__ import annotations
 
 from http.client import HTTPException
+from importlib import import_module
 from urllib.error import URLError
 
 import click
@@ -14,39 +15,36 @@ from pokegan.core.files import atomic_write
 @click.command()
 @click.argument("encoder", type=click.Choice(["inception", "dinov2"]))
 def fetch(encoder: str) -> None:
-    """Fetch the weights of ENCODER from where its authors publish them, into .weights/.
+    """Download the weights of ENCODER from its authors' release to .weights/.
 
-    They are checked by their sha256. A file that is there already, and right, stays.
-    """
-    from importlib import import_module
+    The sha256 of the file is checked. An existing correct file is kept.
 
+    \b
+    pokegan fetch inception
+    """  # noqa: D301
     from torch.hub import download_url_to_file
 
-    weights = import_module(f"stages.scoring.encoders.{encoder}").WEIGHTS
-    if weights.named:
+    weights = import_module(f"pokegan.encoders.{encoder}").WEIGHTS
+    if weights.override:
         raise PipelineError(
-            f"{weights.variable} names {weights.named}, which is then used; unset it to fetch."
+            f"{weights.variable} selects {weights.override}; unset it to download the weights."
         )
     try:
-        click.echo(f"{weights.find()} is there already.", err=True)
+        click.echo(f"{weights.find()} exists already.", err=True)
         return
     except PipelineError:
         pass
     click.echo(f"{weights.url}, {weights.size / 1e6:.0f} MB", err=True)
-    with atomic_write(weights.kept) as temporary:
+    with atomic_write(weights.default) as temporary:
         try:
             download_url_to_file(weights.url, str(temporary), hash_prefix=weights.sha256)
-        except (URLError, HTTPException, ConnectionError, TimeoutError) as fault:
+        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
             raise PipelineError(
-                f"{weights.url} could not be fetched ({fault}); try again, or fetch it elsewhere "
-                f"and name the copy by {weights.variable}."
-            ) from fault
-        except RuntimeError as fault:
+                f"{weights.url} could not be downloaded ({error}); try again, or download it on "
+                f"another machine and set {weights.variable} to the file."
+            ) from error
+        except RuntimeError as error:
             raise PipelineError(
-                f"{weights.url} is not what was published ({fault}); nothing was kept."
-            ) from fault
-    click.echo(f"{weights.kept}", err=True)
-
-
-if __name__ == "__main__":
-    fetch()
+                f"{weights.url} has not the published checksum ({error}); nothing was kept."
+            ) from error
+    click.echo(f"{weights.default}", err=True)

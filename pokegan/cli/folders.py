@@ -1,4 +1,4 @@
-"""Folders of anybody's pictures, as a scoring command meets them."""
+"""List and read the images below a folder."""
 
 from __future__ import annotations
 
@@ -11,70 +11,63 @@ from PIL import Image, ImageOps
 
 from pokegan.core.errors import PipelineError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
-SUFFIXES |= {".ppm", ".pgm"}
-LOSSY = {".jpg", ".jpeg", ".jfif"}
-# 16 bits to 8: 65535 becomes 255.
-SIXTEEN_BITS = 257
+JPEG = {".jpg", ".jpeg", ".jfif"}
+SUFFIXES = JPEG | {".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+# From 16 to 8 bits: 65535 / 257 = 255.
+SIXTEEN_BIT_SCALE = 257
 
 
-def list_pictures(folder: Path) -> tuple[list[Path], int]:
-    """The pictures below FOLDER in the order of their paths, and how many other files there are.
+def list_images(folder: Path) -> tuple[list[Path], int]:
+    """Return the sorted paths of all images below a folder, and the number of other files.
 
-    Hidden files and folders are passed over.
-
-    Raises:
-        PipelineError: FOLDER is none, cannot be read, or holds no picture.
+    Hidden files and folders are ignored.
     """
     if not folder.is_dir():
-        raise PipelineError(f"{folder} is no folder; name one that holds pictures.")
+        raise PipelineError(f"{folder} is not a folder; name a folder that contains images.")
     files: list[Path] = []
     try:
         for place, folders, names in os.walk(folder, onerror=_raise):
             folders[:] = [name for name in folders if not name.startswith(".")]
             files += [Path(place, name) for name in names if not name.startswith(".")]
-    except OSError as fault:
+    except OSError as error:
         raise PipelineError(
-            f"{fault.filename} cannot be read ({fault.strerror}); make it readable or move it."
-        ) from fault
-    found = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
-    if not found:
+            f"{error.filename} cannot be read ({error.strerror}); make it readable or move it."
+        ) from error
+    images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    if not images:
         raise PipelineError(
-            f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))}); name another folder."
+            f"{folder} contains no image ({', '.join(sorted(SUFFIXES))}); name another folder."
         )
-    return found, len(files) - len(found)
+    return images, len(files) - len(images)
 
 
-def _raise(fault: OSError) -> None:
-    raise fault
+def _raise(error: OSError) -> None:
+    raise error
 
 
-def read_pictures(paths: list[Path]) -> Iterator[np.ndarray]:
-    """Each of PATHS as (H, W, 3) uint8, as a viewer shows it.
+def read_images(paths: list[Path]) -> Iterator[np.ndarray]:
+    """Yield each image as uint8 (H, W, 3).
 
-    Transparency is laid on white, grey and palettes become RGB, 16 bits of grey are scaled to 8,
-    photographs are turned as their camera was.
-
-    Raises:
-        PipelineError: a file is broken, an animation, or of a kind that has no 8-bit equal.
+    Transparency is composited on white, gray and palette images are converted to RGB, 16-bit gray
+    is scaled to 8 bits, and the EXIF orientation is applied.
     """
     for path in paths:
         try:
             with Image.open(path) as image:
                 frames = getattr(image, "n_frames", 1)
-                # A multi-picture photograph holds its previews, too.
+                # The further frames of a multi-picture JPEG are previews.
                 if frames > 1 and image.format != "MPO":
                     raise PipelineError(
-                        f"{path} is an animation of {frames} frames; save the ones that are meant "
-                        "as pictures of their own, or move it elsewhere."
+                        f"{path} is an animation of {frames} frames; save the frames as images, or "
+                        "move the file."
                     )
                 pixels = _pixels(path, ImageOps.exif_transpose(image))
         except PipelineError:
             raise
-        except Exception as fault:  # decoders fail on damaged files in many ways of their own
+        except Exception as error:  # decoders raise many types for damaged files
             raise PipelineError(
-                f"{path} cannot be read as a picture ({fault}); mend it or move it elsewhere."
-            ) from fault
+                f"{path} cannot be read as an image ({error}); repair or move the file."
+            ) from error
         yield pixels
 
 
@@ -82,16 +75,16 @@ def _pixels(path: Path, image: Image.Image) -> np.ndarray:
     transparent = image.info.get("transparency")
     if image.mode.startswith("I;16"):
         values = np.asarray(image)
-        grey = np.rint(values / SIXTEEN_BITS).astype(np.uint8)
+        gray = np.rint(values / SIXTEEN_BIT_SCALE).astype(np.uint8)
         if transparent is not None:
-            grey[values == transparent] = 255
-        return np.repeat(grey[:, :, None], 3, axis=2)
+            gray[values == transparent] = 255
+        return np.repeat(gray[:, :, None], 3, axis=2)
     if image.mode in ("I", "F"):
         raise PipelineError(
-            f"{path} holds 32-bit values, whose white is unknown; save it as an 8-bit PNG."
+            f"{path} has 32-bit values without a defined white; save it as an 8-bit PNG."
         )
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or transparent is not None:
-        picture = image.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
+        colors = image.convert("RGBA")
+        white = Image.new("RGBA", colors.size, "white")
+        return np.asarray(Image.alpha_composite(white, colors).convert("RGB"))
     return np.asarray(image.convert("RGB"))

@@ -1,19 +1,23 @@
-"""Score any folder of pictures against another."""
+"""Score a folder of images against another."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import ENCODERS
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 @click.command()
-@click.argument("reals", metavar="FOLDER_A", type=click.Path(path_type=Path))
-@click.argument("fakes", metavar="FOLDER_B", type=click.Path(path_type=Path))
+@click.argument("reals", metavar="REAL", type=click.Path(path_type=Path))
+@click.argument("fakes", metavar="FAKE", type=click.Path(path_type=Path))
 @click.option(
     "--encoder",
     "encoders",
@@ -21,137 +25,141 @@ from pokegan.core.schema import ENCODERS
     multiple=True,
     default=["effnet_lite0"],
     show_default=True,
-    help="Which network compares; may be repeated.",
+    help="Encoder; may be repeated.",
 )
 @click.option(
     "--pictures",
     type=click.IntRange(min=4),
-    help="How many on each side.  [default: all of FOLDER_B, at most half of FOLDER_A]",
+    help="Images per side.  [default: all of FAKE, at most half of REAL]",
 )
 @click.option(
-    "--floor/--no-floor",
+    "--real-vs-real/--no-real-vs-real",
     default=True,
-    help="Also score the other half of FOLDER_A: what true pictures get. Without it, all of "
-    "FOLDER_A can be compared with.  [default: floor]",
+    show_default=True,
+    help="Also score the other half of REAL against the first. Without it, all images of REAL can "
+    "be compared with.",
 )
 @click.option(
     "--splits", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Parts of the classifier score.",
+    help="Splits of the classifier score.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
+    help="Seed of the random selection.",
+)  # fmt: skip
 def score(
     reals: Path,
     fakes: Path,
     encoders: tuple[str, ...],
     pictures: int | None,
-    floor: bool,
+    real_vs_real: bool,
     splits: int,
     seed: int,
 ) -> None:
-    """Score the pictures below FOLDER_B against the true ones below FOLDER_A.
+    """Score the images below the folder FAKE against the images below REAL.
 
-    Equal numbers on both sides, drawn at random with the seed. Any sizes; transparency is laid on
-    white. Standard output gets the scores as JSON, standard error the same as a table.
+    Both sides have the same number of images, selected at random. Images can have any size;
+    transparency is composited on white. Prints the scores as JSON to standard output, and as a
+    table to standard error.
 
     \b
-    python -m pokegan.cli.score photographs samples
-    python -m pokegan.cli.score real fake --encoder inception > scores.json
+    pokegan score photographs samples
+    pokegan score real fake --encoder inception > scores.json
     """  # noqa: D301
-    import numpy as np
-
-    from pokegan.cli.folders import list_pictures, read_pictures
+    from pokegan.cli.folders import list_images, read_images
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.progress import progress_bar
     from pokegan.metrics.encoding import encode, load_encoder
-    from pokegan.metrics.protocol import Reference, summary
+    from pokegan.metrics.protocol import Reference, named_scores
 
-    (true, others), (generated, more) = list_pictures(reals), list_pictures(fakes)
-    if others + more:
-        click.echo(f"{others + more} files that are no pictures are left out.", err=True)
-    count = how_many(len(true), len(generated), pictures, splits, floor)
-    warn_of_compression(true, generated)
+    (real_paths, ignored), (fake_paths, also_ignored) = list_images(reals), list_images(fakes)
+    if ignored + also_ignored:
+        click.echo(f"{ignored + also_ignored} files that are not images are ignored.", err=True)
+    count = count_per_side(len(real_paths), len(fake_paths), pictures, splits, real_vs_real)
+    warn_about_jpeg(real_paths, fake_paths)
+    sets = select(real_paths, fake_paths, count, real_vs_real, seed)
 
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(true))
-    sets = [
-        [true[row] for row in np.sort(order[:count])],
-        [generated[row] for row in np.sort(rng.permutation(len(generated))[:count])],
-    ]
-    if floor:
-        sets.append([true[row] for row in np.sort(order[count : 2 * count])])
     set_deterministic(seed)
     device = choose_device()
-    networks = [load_encoder(encoder, device) for encoder in encoders]
+    loaded = [load_encoder(name, device) for name in encoders]
     scores: dict[str, float] = {}
-    with progress_bar("score", len(networks) * len(sets) * count) as bar:
-        for network in networks:
-            first, other, *second = (
-                encode(network, read_pictures(paths), device, bar.update) for paths in sets
+    with progress_bar("score", len(loaded) * len(sets) * count) as bar:
+        for encoder in loaded:
+            first, generated, *second = (
+                encode(encoder, read_images(paths), device, bar.update) for paths in sets
             )
-            judged = Reference(first, *second)
-            truth = judged.floor(splits) if floor else {}
-            scores |= summary(network.name, judged.score(other, splits), truth)
+            reference = Reference(first, *second)
+            real_scores = reference.real_scores(splits) if second else {}
+            scores |= named_scores(encoder.name, reference.score(generated, splits), real_scores)
     result = {
         "reals": str(reals),
         "fakes": str(fakes),
         "pictures": count,
         "seed": seed,
         "splits": splits,
-        "encoders": {network.name: network.sha256 for network in networks},
+        "encoders": {encoder.name: encoder.sha256 for encoder in loaded},
         **scores,
     }
-    click.echo(table(scores, count), err=True)
+    click.echo(format_table(scores, count), err=True)
     click.echo(json.dumps(result, indent=2))
 
 
-def how_many(true: int, generated: int, wanted: int | None, splits: int, floor: bool) -> int:
-    """Pictures on each side: as many as are WANTED, else as many as there can be.
+def count_per_side(
+    reals: int, fakes: int, wanted: int | None, splits: int, real_vs_real: bool
+) -> int:
+    """Return the number of images per side: the wanted one, or else the largest possible."""
+    from pokegan.metrics.features import MIN_IMAGES
 
-    Raises:
-        PipelineError: there are too few.
-    """
-    from pokegan.metrics.features import FEWEST
-
-    room = min(true // 2 if floor else true, generated)
-    there = f"there are {true} and {generated} pictures, which allows {room} on each side"
-    there += ", half of the first folder being kept for the floor" if floor else ""
-    cure = "lower it" + (", or add --no-floor." if floor else ".")
-    if room < FEWEST:
-        raise PipelineError(f"Too few pictures: {there}; at least {FEWEST} are needed.")
-    if wanted and wanted > room:
-        raise PipelineError(f"--pictures is {wanted}, but {there}; {cure}")
-    if splits > (wanted or room):
-        raise PipelineError(
-            f"--splits is {splits}, but {wanted or room} pictures are scored; {cure}"
-        )
-    return wanted or room
+    available = min(reals // 2 if real_vs_real else reals, fakes)
+    reason = f"there are {reals} and {fakes} images, which allows {available} per side"
+    reason += ", as half of REAL is scored against the other half" if real_vs_real else ""
+    hint = "lower it" + (", or add --no-real-vs-real." if real_vs_real else ".")
+    if available < MIN_IMAGES:
+        raise PipelineError(f"Too few images: {reason}; at least {MIN_IMAGES} are needed.")
+    if wanted and wanted > available:
+        raise PipelineError(f"--pictures is {wanted}, but {reason}; {hint}")
+    count = wanted or available
+    if splits > count:
+        raise PipelineError(f"--splits is {splits}, but {count} images are scored; {hint}")
+    return count
 
 
-def warn_of_compression(true: list[Path], generated: list[Path]) -> None:
-    """Warn if one side is JPEG and the other is not: encoders see its traces, and scores rise."""
-    from pokegan.cli.folders import LOSSY
+def select(
+    reals: list[Path], fakes: list[Path], count: int, real_vs_real: bool, seed: int
+) -> list[list[Path]]:
+    """Select images to compare with, to score and, for real against real, further real images."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    order, fake_order = rng.permutation(len(reals)), rng.permutation(len(fakes))
+
+    def chosen(paths: list[Path], rows: np.ndarray) -> list[Path]:
+        return [paths[row] for row in np.sort(rows)]
+
+    sets = [chosen(reals, order[:count]), chosen(fakes, fake_order[:count])]
+    return [*sets, chosen(reals, order[count : 2 * count])] if real_vs_real else sets
+
+
+def warn_about_jpeg(reals: list[Path], fakes: list[Path]) -> None:
+    """Warn if only one side is JPEG, whose artifacts change the scores."""
+    from pokegan.cli.folders import JPEG
 
     shares = [
-        sum(path.suffix.lower() in LOSSY for path in paths) / len(paths)
-        for paths in (true, generated)
+        sum(path.suffix.lower() in JPEG for path in paths) / len(paths) for paths in (reals, fakes)
     ]
     if abs(shares[0] - shares[1]) > 0.1:
         click.echo(
-            f"Warning: {shares[0]:.0%} of the first and {shares[1]:.0%} of the second folder are "
-            "JPEG, whose traces alone make sets look different; save both in one format.",
+            f"Warning: {shares[0]:.0%} of REAL and {shares[1]:.0%} of FAKE are JPEG, whose "
+            "artifacts alone change the scores; save both in one format.",
             err=True,
         )
 
 
-def table(scores: dict[str, float], count: int) -> str:
-    """SCORES for people, a line a score."""
-    lines = [f"{count} pictures a side", "", f"{'':28}{'FOLDER_B':>12}{'true':>12}"]
+def format_table(scores: dict[str, float], count: int) -> str:
+    """Format scores as a table with one line per score."""
+    lines = [f"{count} images per side", "", f"{'':28}{'FAKE':>12}{'REAL':>12}"]
     for key, value in scores.items():
         if not key.endswith("_reals"):
-            truth = scores.get(f"{key}_reals")
-            lines.append(f"{key:28}{value:12.5g}" + (f"{truth:12.5g}" if truth is not None else ""))
+            real = scores.get(f"{key}_reals")
+            lines.append(f"{key:28}{value:12.5g}" + (f"{real:12.5g}" if real is not None else ""))
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    score()

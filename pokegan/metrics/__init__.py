@@ -1,1 +1,1 @@
-"""How good generated pictures are: encoders, distances, the protocol."""
+"""Scores of generated images: features, distances, and the scoring protocol."""

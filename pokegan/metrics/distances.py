@@ -1,7 +1,7 @@
 """Distances between sets of features, and the classifier score, in float64.
 
-torch-fidelity does the arithmetic; the Fréchet distance is our own, since a matrix root of
-D×D is slow and may turn complex where there are fewer pictures than dimensions.
+torch-fidelity computes all but the Fréchet distance. All functions raise a ValueError for too few
+rows, rows of different dimensions, NaN or infinity.
 """
 
 from __future__ import annotations
@@ -9,41 +9,29 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.linalg import qr, svdvals
-from torch_fidelity.metric_isc import (
-    KEY_METRIC_ISC_MEAN,
-    KEY_METRIC_ISC_STD,
-    isc_features_to_metric,
-)
-from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
-from torch_fidelity.metric_prc import (
-    KEY_METRIC_PRECISION,
-    KEY_METRIC_RECALL,
-    prc_features_to_metric,
-)
+from torch_fidelity import metric_isc, metric_kid, metric_prc
 
-# Of precision and recall; Kynkäänniemi et al. 2019, section 3.
+# k of precision and recall (Kynkäänniemi et al. 2019, section 3).
 NEIGHBOURS = 3
-# Rows of a matrix of distances that are held at once, and pictures of one kernel matrix.
-ROWS, KERNEL = 2000, 5000
+# Rows of a distance matrix that are in memory at once, and largest subset for the kernel distance.
+ROWS, SUBSET = 2000, 5000
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Fréchet distance of the Gaussians of two sets of features, (N, D) and (M, D).
+    """Fréchet distance between Gaussians fitted to two sets of features, (N, D) and (M, D).
 
-    |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½ (Dowson & Landau 1982; Heusel et al. 2017,
-    eq. 6). The last trace is the sum of the singular values of Σ₁^½ Σ₂^½, so with Σ = XᵀX of
-    the centred, scaled features X it is that of X₁X₂ᵀ: no matrix root, no complex number, and
-    no D×D matrix where there are fewer pictures than dimensions. May be negative by rounding.
-
-    Raises:
-        ValueError: fewer than two rows, different D, or NaN or infinity among the features.
+    |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½ (Dowson and Landau 1982; Heusel et al. 2017, eq. 6).
+    The last trace is the sum of the singular values of Σ₁^½ Σ₂^½. With Σ = XᵀX, where X are the
+    centered features over √(N − 1), these are the singular values of X₁X₂ᵀ. This avoids the D×D
+    matrix root, which is slow, and complex for fewer images than dimensions. The result of equal
+    sets is zero up to rounding, which can be negative.
     """
-    first, second = _checked(first, second, at_least=2)
+    first, second = _checked(first, second, min_rows=2)
     roots, means = [], []
     for values in (first, second):
         means.append(values.mean(axis=0))
         root = (values - means[-1]) / np.sqrt(len(values) - 1)
-        # R of QR has the same RᵀR and at most D rows.
+        # RᵀR of the QR decomposition equals XᵀX, and R has at most D rows.
         roots.append(qr(root, mode="r")[0][: root.shape[1]] if len(root) > root.shape[1] else root)
     shift = means[0] - means[1]
     overlap = svdvals(roots[0] @ roots[1].T).sum()
@@ -51,39 +39,33 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Squared maximum mean discrepancy of two sets of features, (N, D) each.
+    """Squared maximum mean discrepancy between two sets of features, (N, D) each.
 
-    Kernel (x·y/D + 1)³, unbiased (Bińkowski et al. 2018, section 4): around 0 for two draws of
-    the same, whatever N, and negative as often as not. Over all pictures at once; of more than
-    5000 the mean of ten random subsets, always the same.
-
-    Raises:
-        ValueError: as of `frechet_distance`, or different N.
+    Unbiased estimate with the kernel (x·y/D + 1)³ (Bińkowski et al. 2018, section 4): the expected
+    value for samples of one distribution is 0 for every N, so results can be negative. Above 5,000
+    rows it is the mean over ten random subsets of fixed seed.
     """
-    first, second = _checked(first, second, at_least=2)
+    first, second = _checked(first, second, min_rows=2)
     if len(first) != len(second):
-        raise ValueError("a kernel distance needs as many rows of features on each side")
-    found = kid_features_to_metric(
+        raise ValueError("the kernel distance needs the same number of rows on both sides")
+    found = metric_kid.kid_features_to_metric(
         torch.from_numpy(first),
         torch.from_numpy(second),
-        kid_subsets=1 if len(first) <= KERNEL else 10,
-        kid_subset_size=min(len(first), KERNEL),
+        kid_subsets=1 if len(first) <= SUBSET else 10,
+        kid_subset_size=min(len(first), SUBSET),
         verbose=False,
     )
-    return float(found[KEY_METRIC_KID_MEAN])
+    return float(found[metric_kid.KEY_METRIC_KID_MEAN])
 
 
 def precision_recall(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float]:
-    """Share of FAKES (N, D) among REALS (M, D), and share of REALS among FAKES.
+    """Share of fakes (N, D) on the manifold of the reals (M, D), and of reals on that of the fakes.
 
-    Among: within the distance of one of them to its third neighbour (Kynkäänniemi et al. 2019,
-    eq. 1 and 2).
-
-    Raises:
-        ValueError: fewer than four rows, different D, or NaN or infinity among the features.
+    A manifold is the union of balls that reach from each row to its third neighbour (Kynkäänniemi
+    et al. 2019, eq. 1 and 2).
     """
-    fakes, reals = _checked(fakes, reals, at_least=NEIGHBOURS + 1)
-    found = prc_features_to_metric(
+    fakes, reals = _checked(fakes, reals, min_rows=NEIGHBOURS + 1)
+    found = metric_prc.prc_features_to_metric(
         torch.from_numpy(fakes),
         torch.from_numpy(reals),
         prc_neighborhood=NEIGHBOURS,
@@ -91,52 +73,46 @@ def precision_recall(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float
         save_cpu_ram=True,
         verbose=False,
     )
-    return float(found[KEY_METRIC_PRECISION]), float(found[KEY_METRIC_RECALL])
+    precision, recall = metric_prc.KEY_METRIC_PRECISION, metric_prc.KEY_METRIC_RECALL
+    return float(found[precision]), float(found[recall])
 
 
 def nearest_distances(features: np.ndarray) -> np.ndarray:
-    """Euclidean distance from each row of FEATURES (N, D) to the nearest other one: (N,).
-
-    Raises:
-        ValueError: fewer than two rows, or NaN or infinity among the features.
-    """
-    values, _ = _checked(features, features, at_least=2)
+    """Euclidean distance (N,) from each row of the features (N, D) to the nearest other row."""
+    values, _ = _checked(features, features, min_rows=2)
     rows, nearest = torch.from_numpy(values), []
     for start in range(0, len(rows), ROWS):
-        # Exact for equal rows, where the fast way by products leaves rounding of large numbers.
-        apart = torch.cdist(
+        # Matrix products would leave a rounding error between equal rows.
+        distances = torch.cdist(
             rows[start : start + ROWS], rows, compute_mode="donot_use_mm_for_euclid_dist"
         )
-        apart.diagonal(start).fill_(torch.inf)
-        nearest.append(apart.min(dim=1).values)
+        distances.diagonal(start).fill_(torch.inf)
+        nearest.append(distances.min(dim=1).values)
     return torch.cat(nearest).numpy()
 
 
 def classifier_score(logits: np.ndarray, splits: int) -> tuple[float, float]:
-    """Mean and spread over SPLITS of exp E KL(p(y|x) ‖ p(y)), from LOGITS (N, C).
+    """Mean and standard deviation over splits of exp E KL(p(y|x) ‖ p(y)), from logits (N, C).
 
-    The formula of the Inception Score (Salimans et al. 2016, section 4) on any classifier; it
-    lies between 1 and C, and shrinks with the pictures in a split. The rows are shuffled first,
-    always in the same way.
-
-    Raises:
-        ValueError: fewer pictures than splits, or NaN or infinity among the logits.
+    The formula of the Inception Score (Salimans et al. 2016, section 4) for any classifier. The
+    result is between 1 and C, and decreases with the size of a split. Rows are shuffled first, with
+    a fixed seed.
     """
     if len(logits) < splits:
-        raise ValueError(f"{len(logits)} pictures cannot be parted into {splits} splits")
-    values, _ = _checked(logits, logits, at_least=1)
-    # A class that is less likely than e^-700 counts as that: exp would give 0, and 0·log 0 NaN.
+        raise ValueError(f"{len(logits)} images are fewer than {splits} splits")
+    values, _ = _checked(logits, logits, min_rows=1)
+    # Probabilities below e^-700 underflow to 0, and 0 · log 0 is NaN.
     values = np.maximum(values, values.max(axis=1, keepdims=True) - 700)
-    found = isc_features_to_metric(torch.from_numpy(values), splits=splits)
-    return found[KEY_METRIC_ISC_MEAN], found[KEY_METRIC_ISC_STD]
+    found = metric_isc.isc_features_to_metric(torch.from_numpy(values), splits=splits)
+    return found[metric_isc.KEY_METRIC_ISC_MEAN], found[metric_isc.KEY_METRIC_ISC_STD]
 
 
-def _checked(first: np.ndarray, second: np.ndarray, at_least: int) -> tuple[np.ndarray, np.ndarray]:
+def _checked(first: np.ndarray, second: np.ndarray, min_rows: int) -> tuple[np.ndarray, np.ndarray]:
     for features in (first, second):
-        if features.ndim != 2 or len(features) < at_least:
-            raise ValueError(f"at least {at_least} rows of features are needed on each side")
+        if features.ndim != 2 or len(features) < min_rows:
+            raise ValueError(f"at least {min_rows} rows of features are needed on each side")
         if not np.isfinite(features).all():
-            raise ValueError("the features hold NaN or infinity")
+            raise ValueError("the features contain NaN or infinity")
     if first.shape[1] != second.shape[1]:
         raise ValueError("both sides need features of the same dimension")
     return np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)

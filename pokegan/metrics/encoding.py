@@ -1,4 +1,4 @@
-"""From pictures to features: what an encoder is, and how it is fed."""
+"""Compute features of images with an encoder."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# On a CPU, small batches stay in its caches.
-BATCH = {"cpu": 4, "cuda": 256}
-# glibc's mallopt: blocks from this size on are the system's, and so much may lie free at the end.
+# On a CPU, activations of small batches fit in its caches.
+BATCH_SIZE = {"cpu": 4, "cuda": 256}
+# Options of glibc's mallopt: blocks below 256 MB on the heap, of which up to 1 GB may be unused.
 MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 2**28), (-1, 2**30)
 
 
 @dataclass(frozen=True)
 class Features:
-    """What an encoder says of N pictures: FEATURES (N, D) and class LOGITS (N, C), float32.
+    """Output of an encoder for N images."""
 
-    C is 0 for an encoder without classes.
-    """
-
-    features: np.ndarray
-    logits: np.ndarray
+    features: np.ndarray  # (N, D) float32
+    logits: np.ndarray  # (N, C) float32; C is 0 for an encoder without classes
 
     def __len__(self) -> int:
         return len(self.features)
@@ -38,34 +35,26 @@ class Features:
 
 
 class Encoder(Protocol):
-    """A frozen network: SHA256 of its weights, SIDE in pixels that a picture is resized to."""
+    """A frozen pretrained network. Each module in pokegan/encoders has such a class `Encoder`."""
 
     name: str
-    sha256: str
-    side: int
+    sha256: str  # of its weights
+    side: int  # pixels that an image is resized to
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, D) and logits (N, C) of PICTURES (N, H, W, 3) uint8 of any size."""
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, D) and logits (N, C) of images, uint8 (N, H, W, 3) of any size."""
 
 
 def load_encoder(name: str, device: torch.device) -> Encoder:
-    """The encoder NAME, whose module stands in encoders/, on DEVICE.
-
-    Raises:
-        PipelineError: its weights are not there, or are not the ones that are meant.
-    """
+    """Load the encoder from the module of that name in pokegan/encoders."""
     if device.type == "cpu":
-        keep_memory()
-    encoder: Encoder = import_module(f"stages.scoring.encoders.{name}").Encoder(device)
+        keep_freed_memory()
+    encoder: Encoder = import_module(f"pokegan.encoders.{name}").Encoder(device)
     return encoder
 
 
-def keep_memory() -> None:
-    """Let the process keep the memory that it frees, where its allocator is glibc's.
-
-    Else each layer's maps go back to the system and come anew, page by page, which costs a third
-    of the speed of encoding.
-    """
+def keep_freed_memory() -> None:
+    """Keep freed memory in the process; returning it after each layer takes a third of the time."""
     with suppress(OSError, AttributeError):
         allocator = ctypes.CDLL("libc.so.6")
         for option, value in (MMAP_THRESHOLD, TRIM_THRESHOLD):
@@ -75,30 +64,27 @@ def keep_memory() -> None:
 @torch.inference_mode()
 def encode(
     encoder: Encoder,
-    pictures: Iterable[np.ndarray],
+    images: Iterable[np.ndarray],
     device: torch.device,
     progress: Callable[[int], object] = lambda done: None,
 ) -> Features:
-    """What ENCODER says of PICTURES, each (H, W, 3) uint8; sizes may differ.
+    """Compute the features of images, each uint8 (H, W, 3) of any size.
 
-    PROGRESS is told how many more are done.
-
-    Raises:
-        ValueError: there is no picture.
+    `progress` is called with the number of images of each finished batch.
     """
     features, logits = [], []
-    for batch in _batches(pictures, BATCH[device.type]):
-        found, classes = encoder(torch.from_numpy(batch).to(device))
-        features.append(found.float().cpu().numpy())
-        logits.append(classes.float().cpu().numpy())
+    for batch in _batches(images, BATCH_SIZE[device.type]):
+        outputs = encoder(torch.from_numpy(batch).to(device))
+        features.append(outputs[0].float().cpu().numpy())
+        logits.append(outputs[1].float().cpu().numpy())
         progress(len(batch))
     if not features:
-        raise ValueError("there is no picture to encode")
+        raise ValueError("there are no images to encode")
     return Features(np.concatenate(features), np.concatenate(logits))
 
 
-def _batches(pictures: Iterable[np.ndarray], most: int) -> Iterator[np.ndarray]:
-    """Batches of neighbours of one size, at most MOST a batch."""
-    for _, alike in groupby(pictures, key=lambda picture: picture.shape):
-        while batch := list(islice(alike, most)):
+def _batches(images: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Yield batches of consecutive images of the same shape."""
+    for _, group in groupby(images, key=lambda image: image.shape):
+        while batch := list(islice(group, size)):
             yield np.stack(batch)

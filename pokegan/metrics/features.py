@@ -1,73 +1,64 @@
-"""Features of true pictures: which pictures they are of, and the file that keeps them."""
+"""Features of two halves of the real images, and the file that stores them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from pokegan.core.errors import PipelineError
+from pokegan.core.files import load_arrays, reading, save_arrays
+from pokegan.metrics.distances import NEIGHBOURS
 from pokegan.metrics.encoding import Encoder, Features
 
-# Precision and recall look at the third neighbour of each.
-FEWEST = 4
+# Precision and recall need the third neighbour of each image.
+MIN_IMAGES = NEIGHBOURS + 1
 
 
-def halves(count: int, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of two random halves of COUNT pictures without a common one, each of at most MOST.
-
-    Raises:
-        PipelineError: there are too few pictures for the scores.
-    """
-    size = min(most, count // 2)
-    if size < FEWEST:
+def halves(count: int, max_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sample two disjoint sets of equal size, at most `max_size`, from the rows of a data set."""
+    size = min(max_size, count // 2)
+    if size < MIN_IMAGES:
         raise PipelineError(
-            f"{count} true pictures are too few to score against; at least {2 * FEWEST} are needed."
+            f"{count} real images are too few for scores; at least {2 * MIN_IMAGES} are needed."
         )
-    # In random order, so that the beginning of a half is a sample of it, too.
+    # The order stays random: the first rows of a set are a random sample, too.
     order = np.random.default_rng(seed).permutation(count)
     return order[:size], order[size : 2 * size]
 
 
 def save_features(
-    file: Path, encoder: Encoder, halves: Sequence[np.ndarray], encodings: Sequence[Features]
+    file: Path,
+    encoder: Encoder,
+    rows: tuple[np.ndarray, np.ndarray],
+    features: tuple[Features, Features],
 ) -> None:
-    """Write what ENCODER says of both HALVES (rows of the data set) into FILE, an .npz."""
-    with file.open("wb") as content:
-        np.savez(
-            content,
-            encoder=encoder.name,
-            sha256=encoder.sha256,
-            rows=np.stack(halves),
-            features=np.stack([each.features for each in encodings]),
-            logits=np.stack([each.logits for each in encodings]),
-        )
+    """Write the features of two halves, their rows in the data set and the encoder's checksum."""
+    save_arrays(
+        file,
+        encoder=encoder.name,
+        sha256=encoder.sha256,
+        rows=np.stack(rows),
+        features=np.stack([each.features for each in features]),
+        logits=np.stack([each.logits for each in features]),
+    )
 
 
 def load_features(file: Path, encoder: Encoder) -> tuple[Features, Features]:
-    """Both halves as `save_features` wrote them.
+    """Read the features of both halves."""
+    stored = load_arrays(file, "encoder", "sha256", "features", "logits")
+    with reading(file):
+        pairs = zip(stored["features"], stored["logits"], strict=True)
+        first, second = (Features(*pair) for pair in pairs)
+    check_encoder(file, stored, encoder)
+    return first, second
 
-    Raises:
-        PipelineError: FILE is missing, broken, or of another ENCODER or other weights of it.
-    """
-    cure = "delete it and run `dvc repro`, which encodes the true pictures again."
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            name, sha256 = str(stored["encoder"]), str(stored["sha256"])
-            features, logits = stored["features"], stored["logits"]
-        first, second = (Features(*half) for half in zip(features, logits, strict=True))
-    except FileNotFoundError as fault:
-        raise PipelineError(
-            f"{file} is missing; run `dvc repro`, which makes what a stage needs before it, "
-            "or fetch it with `dvc pull`."
-        ) from fault
-    except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as fault:
-        raise PipelineError(f"{file} holds no features of two halves; {cure}") from fault
+
+def check_encoder(file: Path, stored: dict[str, np.ndarray], encoder: Encoder) -> None:
+    """Raise a PipelineError unless arrays of a file are by this encoder and its weights."""
+    name, sha256 = str(stored["encoder"]), str(stored["sha256"])
     if (name, sha256) != (encoder.name, encoder.sha256):
         raise PipelineError(
             f"{file} holds features of {name} ({sha256[:8]}…), not of {encoder.name} "
-            f"({encoder.sha256[:8]}…); {cure}"
+            f"({encoder.sha256[:8]}…); delete it and run `dvc repro`."
         )
-    return first, second

@@ -1,17 +1,15 @@
-"""What the scores of each encoder are called.
-
-FID, KID and IS are names of scores by the Inception network of 2015-12-05 and of nothing else.
-"""
+"""Names of the metrics: FID, KID and IS are scores by the Inception network of 2015-12-05 only."""
 
 from __future__ import annotations
 
-_OWN = {"inception": {"fd": "fid", "kd": "kid", "cs": "is"}}
+_INCEPTION = {"fd": "fid", "kd": "kid", "cs": "is"}
 
 
 def metric_name(score: str, encoder: str) -> str:
-    """What SCORE by ENCODER is called where no encoder stands beside it.
+    """Return the name of a score by an encoder: ``fd`` becomes ``fid`` or ``fd_effnet_lite0``.
 
-    SCORE is fd (Fréchet distance), kd (kernel distance), cs (classifier score), precision, recall
-    or near_duplicates.
+    Scores are fd (Fréchet distance), kd (kernel distance), cs (classifier score), precision, recall
+    and near_duplicates.
     """
-    return _OWN.get(encoder, {}).get(score, f"{score}_{encoder}")
+    own = _INCEPTION if encoder == "inception" else {}
+    return own.get(score, f"{score}_{encoder}")

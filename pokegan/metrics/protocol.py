@@ -1,11 +1,16 @@
-"""The protocol: equal numbers on both sides, and beside every score that of true pictures."""
+"""The scoring protocol: equal numbers of real and generated images, and real against real."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 
+from pokegan.core.errors import PipelineError
+from pokegan.core.files import round_sig
+from pokegan.core.schema import Evaluate
 from pokegan.metrics.distances import (
     classifier_score,
     frechet_distance,
@@ -16,41 +21,36 @@ from pokegan.metrics.distances import (
 from pokegan.metrics.encoding import Features
 from pokegan.metrics.names import metric_name
 
-# Generated pictures are near-duplicates when they lie closer together than the closest twentieth
-# of the true ones.
-CLOSE = 0.05
-# The students' batch, and their ten parts of twelve pictures.
+# Quantile of the nearest distances between real images below which two images are near-duplicates.
+CLOSE_QUANTILE = 0.05
+# Batch of the student report that the project follows, and its ten splits of twelve images.
 LEGACY_BATCH, LEGACY_SPLITS, LEGACY_SCORED = 128, 10, 120
 
 Scores = dict[str, float]
+# From latents (N, latent_dim), and whether the generator is in training mode, to features.
+Sampler = Callable[[Tensor, bool], Features]
 
 
 class Reference:
-    """What generated pictures are measured by: two halves of the true ones, N pictures each.
-
-    The first is what is compared with; the second, if there is one, tells what true pictures
-    score.
-    """
+    """Features of N real images to score generated images against, and of N others."""
 
     def __init__(self, first: Features, second: Features | None = None) -> None:
         self.first, self.second = first, second
-        self._close = float(np.quantile(nearest_distances(first.features), CLOSE))
+        self._close = float(np.quantile(nearest_distances(first.features), CLOSE_QUANTILE))
 
     def __len__(self) -> int:
         return len(self.first)
 
     def score(self, fakes: Features, splits: int) -> Scores:
-        """Scores of FAKES, N pictures of the same encoder.
+        """Score N generated images.
 
-        fd, kd: Fréchet and kernel distance (smaller is better); cs: classifier score in SPLITS
-        parts, where the encoder has classes; precision and recall; near_duplicates: the share of
-        FAKES that has one among them.
-
-        Raises:
-            ValueError: FAKES are not N.
+        Returns:
+            fd and kd: Fréchet and kernel distance, less is better; cs: classifier score, if the
+            encoder has classes; precision; recall; near_duplicates: share of the images that have a
+            near-duplicate among the others.
         """
         if len(fakes) != len(self):
-            raise ValueError(f"{len(fakes)} generated pictures against {len(self)} true ones")
+            raise ValueError(f"{len(fakes)} generated images against {len(self)} real ones")
         reals = self.first.features
         precision, recall = precision_recall(fakes.features, reals)
         close = nearest_distances(fakes.features) <= self._close
@@ -63,46 +63,89 @@ class Reference:
             "near_duplicates": float(close.mean()),
         }
 
-    def floor(self, splits: int) -> Scores:
-        """What the second half of the true pictures scores: as good as the truth."""
+    def score_draws(self, draws: Iterable[Features], splits: int) -> tuple[Scores, Scores]:
+        """Return mean and standard deviation (empty for one draw) of the scores of each draw."""
+        scores = [self.score(fakes, splits) for fakes in draws]
+        values = {key: [each[key] for each in scores] for key in scores[0]}
+        mean = {key: float(np.mean(each)) for key, each in values.items()}
+        std = {key: float(np.std(each, ddof=1)) for key, each in values.items() if len(each) > 1}
+        return mean, std
+
+    def real_scores(self, splits: int) -> Scores:
+        """Score the second half of the real images: real against real."""
         assert self.second is not None
         return self.score(self.second, splits)
 
 
-def summary(
-    encoder: str, found: Scores, truth: Scores, spread: Scores | None = None
-) -> dict[str, float]:
-    """FOUND, its SPREAD and what the TRUTH scores in one mapping, by their full names.
+def check_counts(params: Evaluate, count: int) -> None:
+    """Raise a PipelineError unless this number of images per side suffices for the parameters."""
+    if params.splits > count:
+        raise PipelineError(
+            f"evaluate.splits is {params.splits}, but only {count} images are scored; lower it."
+        )
+    if params.legacy_128 and count < LEGACY_BATCH:
+        raise PipelineError(
+            f"evaluate.legacy_128 needs {LEGACY_BATCH} images on each side, but there are {count}; "
+            "raise evaluate.pictures, or set it to false."
+        )
 
-    Six significant digits, which is more than any score is worth.
+
+class SnapshotScores(NamedTuple):
+    """Scores of the generator after a step of its training."""
+
+    epoch: float
+    step: int
+    mean: Scores
+    std: Scores  # over several draws; empty for one
+    legacy: Scores  # by `legacy_scores`; empty unless evaluate.legacy_128 is set
+
+
+def score_snapshots(
+    snapshots: Sequence[Mapping[str, Any]],
+    load: Callable[[int], Sampler],
+    reference: Reference,
+    params: Evaluate,
+    draws: Sequence[Tensor],
+    legacy_draw: Tensor,
+) -> Iterator[SnapshotScores]:
+    """Score a generator over its training: all snapshots by one draw, the last by several.
+
+    Args:
+        snapshots: epoch and step of each.
+        load: returns the sampler of a step.
+        reference: features of N real images.
+        params: the section evaluate.
+        draws: latents (N, latent_dim) of each draw.
+        legacy_draw: latents (128, latent_dim) for `legacy_scores`.
     """
-    parts = {"": found, "_spread": spread or {}, "_reals": truth}
+    for snapshot in snapshots:
+        sample = load(snapshot["step"])
+        scored = draws if snapshot == snapshots[-1] else draws[:1]
+        mean, std = reference.score_draws((sample(z, False) for z in scored), params.splits)
+        legacy = {}
+        if params.legacy_128:  # generated in training mode, as in the student report
+            legacy = legacy_scores(sample(legacy_draw, True), reference.first)
+        yield SnapshotScores(snapshot["epoch"], snapshot["step"], mean, std, legacy)
+
+
+def named_scores(
+    encoder: str,
+    mean: Mapping[str, float],
+    reals: Mapping[str, float] = {},
+    std: Mapping[str, float] = {},
+) -> dict[str, float]:
+    """Join scores by metric name; real vs real ends with ``_reals``, std with ``_spread``."""
     return {
-        f"{metric_name(score, encoder)}{kind}": round(float(f"{value:.6g}"), 12)
-        for kind, scores in parts.items()
+        f"{metric_name(score, encoder)}{suffix}": round_sig(value)
+        for suffix, scores in (("", mean), ("_spread", std), ("_reals", reals))
         for score, value in scores.items()
     }
 
 
-def mean_and_spread(draws: Sequence[Scores]) -> tuple[Scores, Scores]:
-    """Mean and standard deviation of the scores of DRAWS; of a single one there is no deviation."""
-    values = {key: [scores[key] for scores in draws] for key in draws[0]}
-    means = {key: float(np.mean(each)) for key, each in values.items()}
-    if len(draws) == 1:
-        return means, {}
-    return means, {key: float(np.std(each, ddof=1)) for key, each in values.items()}
-
-
 def legacy_scores(fakes: Features, reals: Features) -> Scores:
-    """The students' protocol: 128 against a fixed 128, and ten parts of twelve pictures.
-
-    For comparison with the students' own table alone, and only by their kind of encoder.
-
-    Raises:
-        ValueError: there are fewer than 128 pictures.
-    """
+    """Score as the student report did: 128 against 128 images, ten splits of twelve."""
     if min(len(fakes), len(reals)) < LEGACY_BATCH:
-        raise ValueError(f"the students' protocol needs {LEGACY_BATCH} pictures on each side")
+        raise ValueError(f"the legacy protocol needs {LEGACY_BATCH} images on each side")
     first, second = fakes[:LEGACY_BATCH], reals[:LEGACY_BATCH]
     scores = {"fd": frechet_distance(first.features, second.features)}
     if fakes.logits.size:
@@ -110,9 +153,11 @@ def legacy_scores(fakes: Features, reals: Features) -> Scores:
     return scores
 
 
-def legacy_best(checkpoints: Sequence[Scores]) -> Scores:
-    """The students' figure: the best of all CHECKPOINTS, which is luck in good part."""
+def legacy_best(encoder: str, snapshots: Sequence[SnapshotScores]) -> dict[str, float]:
+    """Return the best legacy score over all snapshots, as the student report did, by its name."""
     return {
-        score: (min if score == "fd" else max)(each[score] for each in checkpoints)
-        for score in checkpoints[0]
+        f"legacy_128_{metric_name(score, encoder)}": round_sig(
+            (min if score == "fd" else max)(each.legacy[score] for each in snapshots)
+        )
+        for score in snapshots[-1].legacy
     }

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pokegan.cli.common import load_generator_at
-from pokegan.cli.folders import list_pictures, read_pictures
+from pokegan.cli.folders import list_images, read_images
 from pokegan.networks.sampling import generate_images, seeded_latents
 from tests.cli.conftest import Pokegan
 from tests.cli.test_common import CPU, cells, save_model
@@ -58,10 +58,10 @@ def test_a_folder_holds_one_file_per_image(pokegan: Pokegan, model: Path) -> Non
     for folder in ("empty", "new/samples"):
         result = pokegan("sample", "model", folder, "--count", "70")
         assert result.exit_code == 0, result.output
-        files, others = list_pictures(Path(folder))
+        files, others = list_images(Path(folder))
         assert [file.name for file in files] == [f"{number:04}.png" for number in range(70)]
         assert others == 0
-        assert (np.stack(list(read_pictures(files))) == generated(model, 70)).all()
+        assert (np.stack(list(read_images(files))) == generated(model, 70)).all()
 
 
 def test_step_and_truncation_change_the_images(pokegan: Pokegan, model: Path) -> None:

@@ -1,5 +1,3 @@
-"""The command that scores any two folders."""
-
 from __future__ import annotations
 
 import json
@@ -9,73 +7,68 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, Stage, assert_one_sentence, run
+from tests.cli.conftest import Pokegan
+from tests.conftest import assert_one_sentence
 
 
 @pytest.fixture
 def folders(workspace: Path, drawings: np.ndarray) -> Path:
-    """true (24 pictures), same (24 others), noise (12 of another size and kind)."""
+    """Folders real (24 images), same (24 others), noise (12 of another size)."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (12, 40, 50, 3), dtype=np.uint8)
-    sets = {"true": drawings[:24], "same": drawings[24:], "noise": noise}
-    for name, pictures in sets.items():
+    sets = {"real": drawings[:24], "same": drawings[24:], "noise": noise}
+    for name, images in sets.items():
         (workspace / name).mkdir()
-        for number, picture in enumerate(pictures):
-            Image.fromarray(picture).save(workspace / name / f"{number:02}.png")
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(workspace / name / f"{number:02}.png")
     return workspace
 
 
-def test_json_alone_on_standard_output(folders: Path) -> None:
-    command = ("python", "-m", "pokegan.cli.score", str(folders / "true"), str(folders / "noise"))
-    first, second = (run(*command, cwd=ROOT) for _ in range(2))
+def test_json_on_standard_output_and_a_table_on_standard_error(
+    pokegan: Pokegan, folders: Path
+) -> None:
+    first, second = (pokegan("score", "real", "noise") for _ in range(2))
+    assert first.exit_code == 0, first.output
     scores = json.loads(first.stdout)
     assert first.stdout == second.stdout
     assert scores["pictures"] == 12
     assert scores["fd_effnet_lite0"] > 2 * scores["fd_effnet_lite0_reals"]
     assert scores["encoders"]["effnet_lite0"].startswith("57934424")
-    assert "100%" in first.stderr
+    assert "12 images per side" in first.stderr
+    for name in ("fd_effnet_lite0", "precision_effnet_lite0", "near_duplicates_effnet_lite0"):
+        (line,) = [line for line in first.stderr.splitlines() if line.startswith(f"{name} ")]
+        assert len(line.split()) == 3
     assert not (folders / "mlflow.db").exists()
 
 
-def test_a_table_for_people(stage: Stage, folders: Path) -> None:
-    result = stage("score", "true", "same", "--pictures", "10")
-    assert result.exit_code == 0, result.output
-    assert "10 pictures a side" in result.stderr
-    for name in ("fd_effnet_lite0", "precision_effnet_lite0", "near_duplicates_effnet_lite0"):
-        (line,) = [line for line in result.stderr.splitlines() if line.startswith(f"{name} ")]
-        assert len(line.split()) == 3
-
-
-def test_without_a_floor_all_pictures_count(stage: Stage, folders: Path) -> None:
-    result = stage("score", "true", "same", "--no-floor")
-    scores = json.loads(result.stdout)
+def test_without_real_vs_real_all_images_are_compared(pokegan: Pokegan, folders: Path) -> None:
+    scores = json.loads(pokegan("score", "real", "same", "--no-real-vs-real").stdout)
     assert scores["pictures"] == 24
     assert not [key for key in scores if key.endswith("_reals")]
 
 
-def test_too_few_pictures_are_named(stage: Stage, folders: Path) -> None:
-    asked = stage("score", "true", "same", "--pictures", "13")
-    assert_one_sentence(asked, "--pictures is 13", "24 and 24 pictures", "allows 12", "--no-floor")
-    asked = stage("score", "true", "same", "--pictures", "5", "--splits", "8")
-    assert_one_sentence(asked, "--splits is 8, but 5 pictures are scored")
-    for picture in list((folders / "same").iterdir())[1:]:
-        picture.unlink()
-    assert_one_sentence(
-        stage("score", "true", "same"), "24 and 1 pictures", "at least 4 are needed"
-    )
+def test_too_few_images_are_an_error(pokegan: Pokegan, folders: Path) -> None:
+    result = pokegan("score", "real", "same", "--pictures", 13)
+    hint = "--no-real-vs-real"
+    assert_one_sentence(result, "--pictures is 13", "24 and 24 images", "allows 12", hint)
+    result = pokegan("score", "real", "same", "--pictures", 5, "--splits", 8)
+    assert_one_sentence(result, "--splits is 8, but 5 images are scored")
+    for image in list((folders / "same").iterdir())[1:]:
+        image.unlink()
+    result = pokegan("score", "real", "same")
+    assert_one_sentence(result, "24 and 1 images", "at least 4 are needed")
 
 
-def test_what_is_no_folder_is_named(stage: Stage, folders: Path) -> None:
-    assert_one_sentence(stage("score", "true", "nowhere"), "nowhere is no folder")
-    assert_one_sentence(
-        stage("score", "true", "same", "--encoder", "inception"), "POKEGAN_INCEPTION_WEIGHTS"
-    )
+def test_missing_folders_and_weights_are_errors(pokegan: Pokegan, folders: Path) -> None:
+    assert_one_sentence(pokegan("score", "real", "nowhere"), "nowhere is not a folder")
+    result = pokegan("score", "real", "same", "--encoder", "inception")
+    assert_one_sentence(result, "POKEGAN_INCEPTION_WEIGHTS")
 
 
-def test_one_side_in_jpeg_is_a_warning(stage: Stage, folders: Path) -> None:
-    for picture in (folders / "same").iterdir():
-        Image.open(picture).save(picture.with_suffix(".jpg"), quality=50)
-        picture.unlink()
-    result = stage("score", "true", "same")
+def test_jpeg_on_one_side_is_a_warning(pokegan: Pokegan, folders: Path) -> None:
+    for image in (folders / "same").iterdir():
+        Image.open(image).save(image.with_suffix(".jpg"), quality=50)
+        image.unlink()
+    result = pokegan("score", "real", "same", "--pictures", 4)
     assert result.exit_code == 0
-    assert "Warning: 0% of the first and 100% of the second folder are JPEG" in result.output
+    assert "Warning: 0% of REAL and 100% of FAKE are JPEG" in result.stderr

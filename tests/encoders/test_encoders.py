@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,81 +16,73 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from pokegan.core.errors import PipelineError
-from pokegan.core.published_weights import Published
+from pokegan.encoders import dinov2, effnet_lite0, inception
+from pokegan.metrics import encoding
 from pokegan.metrics.encoding import Encoder, encode, load_encoder
-from stages.scoring import encoding
-from stages.scoring.encoders import dinov2, effnet_lite0, inception
 
 CPU = torch.device("cpu")
 ESPRESSO, CATS = 967, [281, 282, 285]  # tabby, tiger cat, Egyptian cat
-
-
-# A black and a white picture.
-ENDS = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 8, 8, 3)
+BLACK_AND_WHITE = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 8, 8, 3)
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
+def effnet() -> Encoder:
     return load_encoder("effnet_lite0", CPU)
 
 
-def square(photograph: np.ndarray) -> np.ndarray:
-    side = min(photograph.shape[:2])
-    top, left = ((size - side) // 2 for size in photograph.shape[:2])
-    return photograph[None, top : top + side, left : left + side]
+def center_crop(image: np.ndarray) -> np.ndarray:
+    side = min(image.shape[:2])
+    top, left = ((size - side) // 2 for size in image.shape[:2])
+    return image[None, top : top + side, left : left + side]
 
 
-def test_it_knows_what_photographs_show(encoder: Encoder) -> None:
-    """Pins weights, order of tensors, and the normalisation, which fails silently if wrong."""
-    found = encode(encoder, square(coffee()), CPU)
-    assert found.features.shape == (1, 1280)
-    assert found.logits.shape == (1, 1000)
+def test_effnet_classifies_photographs(effnet: Encoder) -> None:
+    """Guards weights, order of tensors and normalization; a wrong one raises no error."""
+    found = encode(effnet, center_crop(coffee()), CPU)
+    assert (found.features.shape, found.logits.shape) == ((1, 1280), (1, 1000))
     assert softmax(found.logits[0])[ESPRESSO] > 0.9
-    assert softmax(encode(encoder, square(chelsea()), CPU).logits[0])[CATS].sum() > 0.7
-
-
-def test_black_and_white_are_the_ends_of_the_scale() -> None:
-    """Mean and deviation 0.5, so 0 and 255 become −1 and 1; ImageNet's own would lose accuracy."""
-    black, white = effnet_lite0.Encoder(CPU).normalised(ENDS)
+    assert softmax(encode(effnet, center_crop(chelsea()), CPU).logits[0])[CATS].sum() > 0.7
+    # Mean and deviation 0.5 scale to [-1, 1]; ImageNet's own would cost 11 points of accuracy.
+    black, white = effnet.normalize(BLACK_AND_WHITE)
     torch.testing.assert_close(black, -torch.ones_like(black))
     torch.testing.assert_close(white, torch.ones_like(white))
 
 
-def test_neither_the_batch_nor_neighbours_of_other_sizes_matter(
-    encoder: Encoder, drawings: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_features_do_not_depend_on_the_batch(
+    effnet: Encoder, drawings: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    same = partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4)
     done: list[int] = []
-    alone = np.concatenate([encode(encoder, drawings[i : i + 1], CPU).features for i in range(9)])
-    whole = encode(encoder, drawings[:9], CPU, done.append)
+    alone = np.concatenate([encode(effnet, drawings[i : i + 1], CPU).features for i in range(9)])
+    same(encode(effnet, drawings[:9], CPU, done.append).features, alone)
     assert sum(done) == 9
-    np.testing.assert_allclose(whole.features, alone, rtol=1e-3, atol=1e-4)
     larger = drawings[0].repeat(2, axis=0).repeat(2, axis=1)
-    mixed = encode(encoder, [drawings[0], larger, larger[:50], drawings[1]], CPU)
-    np.testing.assert_allclose(mixed.features[[0, 3]], alone[:2], rtol=1e-3, atol=1e-4)
-    with pytest.raises(ValueError, match="no picture"):
-        encode(encoder, [], CPU)
-    monkeypatch.setitem(encoding.BATCH, "cpu", 64)
-    large = encode(encoder, drawings[:9], CPU)
-    np.testing.assert_allclose(large.features, alone, rtol=1e-3, atol=1e-4)
+    mixed = encode(effnet, [drawings[0], larger, larger[:50], drawings[1]], CPU)
+    same(mixed.features[[0, 3]], alone[:2])
+    monkeypatch.setitem(encoding.BATCH_SIZE, "cpu", 64)
+    same(encode(effnet, drawings[:9], CPU).features, alone)
+    with pytest.raises(ValueError, match="no images"):
+        encode(effnet, [], CPU)
 
 
-def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_effnet_rejects_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effnet_lite0, "SHA256", "0" * 64)
     with pytest.raises(PipelineError, match="efficientnet-lite0-.*sha256"):
         load_encoder("effnet_lite0", CPU)
 
 
-def published(monkeypatch: pytest.MonkeyPatch, module: object, file: Path) -> Published:
-    """Let FILE be what is published for the encoder in MODULE."""
-    weights: Published = module.WEIGHTS  # type: ignore[attr-defined]
-    found = dataclasses.replace(weights, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
-    monkeypatch.setattr(module, "WEIGHTS", found)
-    monkeypatch.setenv(found.variable, str(file))
-    return found
+def load_published(module: Any, file: Path) -> Any:
+    """Load an encoder as if the file were the published one."""
+    weights, sha256 = module.WEIGHTS, hashlib.sha256(file.read_bytes()).hexdigest()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "WEIGHTS", dataclasses.replace(weights, sha256=sha256))
+        patch.setenv(weights.variable, str(file))
+        assert module.WEIGHTS.find() == file
+        return load_encoder(weights.name, CPU)
 
 
-def like(network: torch.nn.Module, **others: Tensor) -> dict[str, Tensor]:
-    """Random weights of the shapes that NETWORK has, small enough for finite features."""
+def random_weights(network: torch.nn.Module, **others: Tensor) -> dict[str, Tensor]:
+    """Weights of the network's shapes, small enough for finite features."""
     torch.manual_seed(0)
     return {
         name: torch.rand(each.shape) * 0.05 + 0.5 * ("running_var" in name)
@@ -98,72 +92,64 @@ def like(network: torch.nn.Module, **others: Tensor) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights under the published network's names."""
+    """Random weights in the format of the published file."""
     file = tmp_path_factory.mktemp("inception") / "inception.pth"
-    FeatureExtractorInceptionV3.load_state_dict, load = (
-        lambda self, state: None,
-        FeatureExtractorInceptionV3.load_state_dict,
-    )
-    try:
-        torch.save({}, file)
-        empty = FeatureExtractorInceptionV3(
+    torch.save({}, file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+        network = FeatureExtractorInceptionV3(
             "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(file)
         )
-    finally:
-        FeatureExtractorInceptionV3.load_state_dict = load
-    torch.save(like(empty), file)
+    torch.save(random_weights(network), file)
     return file
 
 
-def test_inception_with_weights_of_its_shapes(
-    monkeypatch: pytest.MonkeyPatch, inception_weights: Path, drawings: np.ndarray
-) -> None:
-    """Not the real ones, which no registry has; the code that uses them is the real one."""
-    weights = published(monkeypatch, inception, inception_weights)
-    encoder = load_encoder("inception", CPU)
-    found = encode(encoder, drawings[:5], CPU)
-    assert found.features.shape == (5, 2048)
-    assert found.logits.shape == (5, 1008)
-    assert np.isfinite(found.features).all()
+@pytest.fixture(scope="module")
+def inception_encoder(inception_weights: Path) -> Any:
+    return load_published(inception, inception_weights)
 
+
+def test_inception_equals_torch_fidelity(
+    inception_encoder: Any, inception_weights: Path, drawings: np.ndarray
+) -> None:
+    found = encode(inception_encoder, drawings[:3], CPU)
+    assert (found.features.shape, found.logits.shape) == ((3, 2048), (3, 1008))
+    assert np.isfinite(found.features).all()
     reference = FeatureExtractorInceptionV3(
         "inception-v3-compat",
         ["2048", "logits_unbiased"],
         feature_extractor_weights_path=str(inception_weights),
     )
     with torch.inference_mode():
-        features, logits = reference(torch.from_numpy(drawings[:5]).permute(0, 3, 1, 2))
+        features, logits = reference(torch.from_numpy(drawings[:3]).permute(0, 3, 1, 2))
     np.testing.assert_allclose(found.features, features, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(found.logits, logits, rtol=1e-3, atol=1e-4)
-    assert weights.find() == inception_weights
 
 
-def test_inception_sees_tensorflows_resize(
-    monkeypatch: pytest.MonkeyPatch, inception_weights: Path
-) -> None:
-    """Pixel i of 299 is taken at i · 2/299, without others' half-pixel shift; (v − 128) / 128."""
-    published(monkeypatch, inception, inception_weights)
-    encoder = inception.Encoder(CPU)
-    seen: list[Tensor] = []
-    encoder.network.Conv2d_1a_3x3.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
-    picture = np.array([[0, 200], [0, 200]], np.uint8)[:, :, None].repeat(3, axis=2)
-    encode(encoder, [picture], CPU)
-    places = torch.arange(299) * 2 / 299
-    expected = ((200 * places.clamp(max=1)) - 128) / 128
-    torch.testing.assert_close(seen[0], expected.expand(1, 3, 299, 299), rtol=1e-5, atol=1e-5)
+def test_inception_resizes_as_tensorflow_1(inception_encoder: Any) -> None:
+    """Samples pixel i of 299 at i · 2/299, without a half-pixel shift; scales by (v − 128) / 128."""
+    inputs: list[Tensor] = []
+    layer = inception_encoder.network.Conv2d_1a_3x3
+    hook = layer.register_forward_pre_hook(lambda _, x: inputs.append(x[0]))
+    image = np.array([[0, 200], [0, 200]], np.uint8)[:, :, None].repeat(3, axis=2)
+    encode(inception_encoder, [image], CPU)
+    hook.remove()
+    positions = torch.arange(299) * 2 / 299
+    expected = ((200 * positions.clamp(max=1)) - 128) / 128
+    torch.testing.assert_close(inputs[0], expected.expand(1, 3, 299, 299), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("module", [inception, dinov2])
-def test_missing_and_wrong_weights_are_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: object
+def test_missing_and_wrong_weights_are_errors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: Any
 ) -> None:
-    weights: Published = module.WEIGHTS  # type: ignore[attr-defined]
+    weights = module.WEIGHTS
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    with pytest.raises(PipelineError) as fault:
+    with pytest.raises(PipelineError) as error:
         load_encoder(weights.name, CPU)
-    kept = str(tmp_path / ".weights" / weights.url.rpartition("/")[2])
-    for words in (kept, f"make {weights.name}", weights.variable, weights.url):
-        assert words in fault.value.message
+    default = str(tmp_path / ".weights" / weights.url.rpartition("/")[2])
+    for words in (default, f"make {weights.name}", weights.variable, weights.url):
+        assert words in error.value.message
     monkeypatch.setenv(weights.variable, "/nowhere.pth")
     with pytest.raises(PipelineError, match=f"/nowhere.pth.*correct or unset {weights.variable}"):
         load_encoder(weights.name, CPU)
@@ -174,42 +160,45 @@ def test_missing_and_wrong_weights_are_named(
         load_encoder(weights.name, CPU)
 
 
-def test_dinov2_with_weights_of_its_shapes(
+def test_dinov2_with_two_blocks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, drawings: np.ndarray
 ) -> None:
-    """The published file: 343 tensors, positions for 518², a mask token for training."""
-    file = tmp_path / "dinov2.pth"
-    network = timm.create_model("vit_large_patch14_dinov2", num_classes=0, img_size=518)
-    state = like(network, mask_token=torch.zeros(1, 1024))
-    assert len(state) == 343
-    torch.save(state, file)
-    published(monkeypatch, dinov2, file)
-    encoder = dinov2.Encoder(CPU)
+    """In the format of the published file: positions for 518², a mask token for training."""
+    create, name = timm.create_model, "vit_large_patch14_dinov2"
+    with torch.device("meta"):
+        published = create(name, num_classes=0, img_size=518).state_dict()
+    assert len(published) + 1 == 343
+    small = create(name, num_classes=0, img_size=518, depth=2)
+    weights = random_weights(small, mask_token=torch.zeros(1, 1024))
+    assert all(each.shape == published[key].shape for key, each in small.state_dict().items())
+    torch.save(weights, tmp_path / "dinov2.pth")
+
+    monkeypatch.setattr(timm, "create_model", partial(create, depth=2))
+    encoder = load_published(dinov2, tmp_path / "dinov2.pth")
     found = encode(encoder, drawings[:2], CPU)
     assert found.logits.shape == (2, 0)
     with torch.inference_mode():
-        seen = encoder.network.forward_features(encoder.normalised(torch.tensor(drawings[:2])))
-    assert seen.shape == (2, 1 + 16 * 16, 1024)
-    np.testing.assert_allclose(found.features, seen[:, 0], rtol=1e-4, atol=1e-5)
-    assert not np.allclose(found.features, seen.mean(dim=1), rtol=1e-2)
+        tokens = encoder.network.forward_features(encoder.normalize(torch.tensor(drawings[:2])))
+    assert tokens.shape == (2, 1 + 16 * 16, 1024)
+    np.testing.assert_allclose(found.features, tokens[:, 0], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(found.features, tokens.mean(dim=1), rtol=1e-2)
 
-    black, white = encoder.normalised(ENDS)
-    for channel, (mean, deviation) in enumerate(zip(dinov2.MEAN, dinov2.DEVIATION, strict=True)):
-        assert black[channel].mean().item() == pytest.approx(-mean / deviation, abs=1e-4)
-        assert white[channel].mean().item() == pytest.approx((1 - mean) / deviation, abs=1e-4)
+    black, white = encoder.normalize(BLACK_AND_WHITE)
+    for channel, (mean, std) in enumerate(zip(dinov2.MEAN, dinov2.STD, strict=True)):
+        assert black[channel].mean().item() == pytest.approx(-mean / std, abs=1e-4)
+        assert white[channel].mean().item() == pytest.approx((1 - mean) / std, abs=1e-4)
 
 
-def test_positions_are_resampled_as_the_networks_authors_do() -> None:
-    """The class token stays; 37² become 16²; a slope keeps its places, by 37 / 16.1."""
+def test_positions_are_resampled_as_in_the_original_implementation() -> None:
+    """The class token is kept, 37² positions become 16², and a ramp is scaled by 37 / 16.1."""
     y, x = torch.meshgrid(torch.arange(37.0), torch.arange(37.0), indexing="ij")
     patches = torch.stack([y, x], dim=-1).reshape(1, 37 * 37, 2)
     token = torch.tensor([[[5.0, 6.0]]])
-    resampled = dinov2.resampled_positions(torch.cat([token, patches], dim=1), 16)
+    resampled = dinov2.resample_positions(torch.cat([token, patches], dim=1), 16)
     assert resampled.shape == (1, 1 + 16 * 16, 2)
     assert torch.equal(resampled[:, :1], token)
     grid = resampled[0, 1:].reshape(16, 16, 2)
-    places = (torch.arange(16) + 0.5) * 37 / 16.1 - 0.5
-    assert (grid[1:15, 5, 0] - places[1:15]).mean().abs() < 0.02
-    unshifted = (torch.arange(16) + 0.5) * 37 / 16 - 0.5
+    shifted, unshifted = ((torch.arange(16) + 0.5) * 37 / each - 0.5 for each in (16.1, 16))
+    assert (grid[1:15, 5, 0] - shifted[1:15]).mean().abs() < 0.02
     assert (grid[1:15, 5, 0] - unshifted[1:15]).mean().abs() > 0.08
     torch.testing.assert_close(grid[..., 0], grid[..., 1].T)

@@ -14,10 +14,11 @@ from pokegan.core.schema import ENCODERS
 from pokegan.metrics.encoding import Encoder, Features, encode, load_encoder
 from pokegan.metrics.features import halves, load_features, save_features
 from pokegan.metrics.names import metric_name
-from pokegan.metrics.protocol import Reference, legacy_best, legacy_scores, mean_and_spread, summary
+from pokegan.metrics.protocol import Reference, legacy_scores, named_scores
 
 CPU = torch.device("cpu")
 LITE = "effnet_lite0"
+FIRST, SECOND = halves(96, 48, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +27,26 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def sheet() -> np.ndarray:
-    """160 drawings of discs, as the fixture `drawings` but more."""
+def images() -> np.ndarray:
+    """96 images of one to three discs on white."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[:32, :32]
-    pictures = np.full((160, 32, 32, 3), 255, np.uint8)
-    for picture in pictures:
+    images = np.full((96, 32, 32, 3), 255, np.uint8)
+    for image in images:
         for _ in range(rng.integers(1, 4)):
-            centre, radius = rng.integers(8, 24, 2), rng.integers(3, 10)
-            disc = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
-            picture[disc] = rng.integers(0, 200, 3)
-    return pictures
+            center, radius = rng.integers(8, 24, 2), rng.integers(3, 10)
+            disc = (y - center[0]) ** 2 + (x - center[1]) ** 2 < radius**2
+            image[disc] = rng.integers(0, 200, 3)
+    return images
 
 
 @pytest.fixture(scope="module")
-def reals(encoder: Encoder, sheet: np.ndarray) -> Reference:
-    return Reference(*(encode(encoder, sheet[rows], CPU) for rows in halves(160, 80, seed=1)))
+def reference(encoder: Encoder, images: np.ndarray) -> Reference:
+    return Reference(*(encode(encoder, images[rows], CPU) for rows in (FIRST, SECOND)))
 
 
-def random_encoding(rng: np.random.Generator, count: int, dimensions: int = 16) -> Features:
-    values = rng.normal(size=(count, dimensions)).astype(np.float32)
+def random_features(seed: int, count: int) -> Features:
+    values = np.random.default_rng(seed).normal(size=(count, 16)).astype(np.float32)
     return Features(values, values[:, :10])
 
 
@@ -56,68 +57,76 @@ def test_halves_are_disjoint_equal_and_seeded() -> None:
     assert np.array_equal(first, halves(49, 100, seed=1)[0])
     assert not np.array_equal(first, halves(49, 100, seed=2)[0])
     assert len(halves(49, 10, seed=1)[0]) == 10
-    # A part of a half is a sample of the whole, too: data sets are sorted by kind.
+    # The first rows of a half are a random sample, too: data sets are sorted by source.
     assert 5000 < halves(14_000, 400, seed=1)[0][:128].mean() < 9000
-    with pytest.raises(PipelineError, match="7 true pictures are too few"):
+    with pytest.raises(PipelineError, match="7 real images are too few"):
         halves(7, 10, seed=1)
 
 
-def test_scores_order_what_is_better(encoder: Encoder, reals: Reference, sheet: np.ndarray) -> None:
-    """Blur and noise move away step by step; a collapse is seen by what sees collapses."""
-    other = sheet[halves(160, 80, seed=1)[1]]
+def test_scores_rank_damaged_images(
+    encoder: Encoder, reference: Reference, images: np.ndarray
+) -> None:
+    other = images[SECOND]
     rng = np.random.default_rng(0)
 
     def blurred(radius: float) -> np.ndarray:
-        images = (Image.fromarray(p).filter(ImageFilter.GaussianBlur(radius)) for p in other)
-        return np.stack([np.asarray(image) for image in images])
+        found = (Image.fromarray(each).filter(ImageFilter.GaussianBlur(radius)) for each in other)
+        return np.stack([np.asarray(image) for image in found])
 
     def noisy(deviation: float) -> np.ndarray:
         return (other + rng.normal(0, deviation, other.shape)).clip(0, 255).astype(np.uint8)
 
-    def scores(pictures: np.ndarray) -> dict[str, float]:
-        return reals.score(encode(encoder, pictures, CPU), 1)
+    def scores(fakes: np.ndarray) -> dict[str, float]:
+        return reference.score(encode(encoder, fakes, CPU), 1)
 
-    truth = reals.floor(1)
-    assert scores(other) == pytest.approx(truth)
+    real = reference.real_scores(1)
+    assert scores(other) == pytest.approx(real)
     for series in ([blurred(1), blurred(2)], [noisy(10), noisy(60)]):
-        distances = [truth, *map(scores, series)]
-        assert distances[0]["fd"] < distances[1]["fd"] < distances[2]["fd"]
-        assert 1.5 * distances[0]["fd"] < distances[2]["fd"]
-        assert distances[0]["kd"] < distances[1]["kd"] < distances[2]["kd"]
+        ranked = [real, *map(scores, series)]
+        assert ranked[0]["fd"] < ranked[1]["fd"] < ranked[2]["fd"]
+        assert 1.5 * ranked[0]["fd"] < ranked[2]["fd"]
+        assert ranked[0]["kd"] < ranked[1]["kd"] < ranked[2]["kd"]
 
-    half = scores(np.repeat(other[:40], 2, axis=0))
-    eight = scores(np.repeat(other[:8], 10, axis=0))
-    assert truth["fd"] < half["fd"] < eight["fd"]
-    assert truth["near_duplicates"] < 0.2
+    half = scores(np.repeat(other[:24], 2, axis=0))
+    eight = scores(np.repeat(other[:8], 6, axis=0))
+    assert real["fd"] < half["fd"] < eight["fd"]
+    assert real["near_duplicates"] < 0.2
     assert half["near_duplicates"] == eight["near_duplicates"] == 1
-    assert eight["recall"] < 0.5 < truth["recall"]
-    assert scores(np.repeat(other[:1], 80, axis=0))["cs"] == pytest.approx(1)
-
-
-def test_unequal_numbers_are_refused(reals: Reference) -> None:
-    with pytest.raises(ValueError, match="79 generated pictures against 80"):
-        reals.score(reals.first[:79], 1)
+    assert eight["recall"] < 0.5 < real["recall"]
+    assert scores(np.repeat(other[:1], 48, axis=0))["cs"] == pytest.approx(1)
+    with pytest.raises(ValueError, match="47 generated images against 48"):
+        reference.score(reference.first[:47], 1)
 
 
 def test_an_encoder_without_classes_has_no_classifier_score() -> None:
-    rng = np.random.default_rng(0)
-    first, second = (Features(e.features, e.logits[:, :0]) for e in [random_encoding(rng, 40)] * 2)
-    assert "cs" not in Reference(first, second).floor(1)
-    assert "cs" in Reference(*[random_encoding(rng, 40)] * 2).floor(1)
+    pair = [random_features(seed, 40) for seed in (0, 1)]
+    assert "cs" in Reference(*pair).real_scores(1)
+    without = [Features(each.features, each.logits[:, :0]) for each in pair]
+    assert "cs" not in Reference(*without).real_scores(1)
 
 
-def test_names_belong_to_one_encoder() -> None:
+def test_mean_and_standard_deviation_of_draws() -> None:
+    reference = Reference(random_features(0, 20))
+    draws = [random_features(seed, 20) for seed in (1, 2)]
+    single = [reference.score(each, 1) for each in draws]
+    mean, std = reference.score_draws(draws, 1)
+    assert mean["fd"] == pytest.approx(sum(each["fd"] for each in single) / 2)
+    assert std["fd"] == pytest.approx(abs(single[0]["fd"] - single[1]["fd"]) / np.sqrt(2))
+    assert reference.score_draws(draws[:1], 1) == (single[0], {})
+
+
+def test_metric_names_belong_to_one_encoder() -> None:
     scores = ("fd", "kd", "cs", "precision", "recall", "near_duplicates")
     names = {encoder: [metric_name(score, encoder) for score in scores] for encoder in ENCODERS}
     assert names["inception"][:3] == ["fid", "kid", "is"]
     assert names["effnet_lite0"][:3] == ["fd_effnet_lite0", "kd_effnet_lite0", "cs_effnet_lite0"]
     assert len({name for each in names.values() for name in each}) == len(scores) * len(ENCODERS)
-    told = summary("inception", {"fd": 1.23456789}, {"fd": 2.0}, {"fd": 0.5})
-    assert told == {"fid": 1.23457, "fid_spread": 0.5, "fid_reals": 2}
+    found = named_scores("inception", {"fd": 1.23456789}, {"fd": 2.0}, {"fd": 0.5})
+    assert found == {"fid": 1.23457, "fid_spread": 0.5, "fid_reals": 2}
 
 
 class Registered(FeatureExtractorBase):
-    """Our encoder as torch-fidelity takes it."""
+    """EfficientNet-Lite0 as a feature extractor of torch-fidelity."""
 
     def __init__(self, name: str, features_list: list[str], **kwargs: object) -> None:
         super().__init__(name, features_list)
@@ -144,41 +153,32 @@ class Registered(FeatureExtractorBase):
         return tuple(found[name] for name in self.features_list)
 
 
-class Pictures(torch.utils.data.Dataset[torch.Tensor]):
-    def __init__(self, pictures: np.ndarray) -> None:
-        self.pictures = pictures
+class Images(torch.utils.data.Dataset[torch.Tensor]):
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, row: int) -> torch.Tensor:
-        return torch.from_numpy(self.pictures[row]).permute(2, 0, 1)
+        return torch.from_numpy(self.images[row]).permute(2, 0, 1)
 
 
-def test_against_the_whole_of_torch_fidelity(
-    encoder: Encoder, reals: Reference, sheet: np.ndarray
-) -> None:
-    """From pictures to scores with none of our code between but the encoder's network."""
+def test_scores_equal_those_of_torch_fidelity(reference: Reference, images: np.ndarray) -> None:
+    """From images to scores; only the encoder is shared."""
     register_feature_extractor("lite0-for-a-test", Registered)
-    first, second = halves(160, 80, seed=1)
     expected = calculate_metrics(
-        input1=Pictures(sheet[second]),
-        input2=Pictures(sheet[first]),
+        input1=Images(images[SECOND]),
+        input2=Images(images[FIRST]),
         feature_extractor="lite0-for-a-test",
-        fid=True,
-        kid=True,
-        isc=True,
-        prc=True,
+        **dict.fromkeys(("fid", "kid", "isc", "prc", "save_cpu_ram"), True),
+        **dict.fromkeys(("cuda", "cache", "verbose"), False),
         isc_splits=1,
         kid_subsets=1,
-        kid_subset_size=80,
+        kid_subset_size=48,
         batch_size=16,
-        cuda=False,
-        cache=False,
-        save_cpu_ram=True,
-        verbose=False,
     )
-    found = reals.floor(1)
+    found = reference.real_scores(1)
     assert found["fd"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert found["kd"] == pytest.approx(expected["kernel_inception_distance_mean"], abs=1e-6)
     assert found["cs"] == pytest.approx(expected["inception_score_mean"], rel=1e-5)
@@ -186,42 +186,34 @@ def test_against_the_whole_of_torch_fidelity(
     assert found["recall"] == pytest.approx(expected["recall"], abs=0.02)
 
 
-def test_features_come_back_as_they_were_kept(
-    encoder: Encoder, reals: Reference, tmp_path: Path
+def test_stored_features_are_complete_and_checked(
+    encoder: Encoder, reference: Reference, tmp_path: Path
 ) -> None:
-    rows = halves(160, 80, seed=1)
+    assert reference.second is not None
     for file in (tmp_path / "a.npz", tmp_path / "b.npz"):
-        save_features(file, encoder, rows, (reals.first, reals.second))
+        save_features(file, encoder, (FIRST, SECOND), (reference.first, reference.second))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    again = Reference(*load_features(tmp_path / "a.npz", encoder))
-    assert again.floor(1) == reals.floor(1)
+    loaded = Reference(*load_features(tmp_path / "a.npz", encoder))
+    assert loaded.real_scores(1) == reference.real_scores(1)
     other = load_encoder(LITE, CPU)
     other.sha256 = "beef" * 16
     with pytest.raises(PipelineError, match="of effnet_lite0 .57934424.*not of .*beefbeef"):
         load_features(tmp_path / "a.npz", other)
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 broken")
     np.save(tmp_path / "c.npy", np.zeros(3))
-    for file in ("a.npz", "c.npy"):
-        with pytest.raises(PipelineError, match="holds no features of two halves"):
-            load_features(tmp_path / file, encoder)
+    for name in ("a.npz", "c.npy"):
+        with pytest.raises(PipelineError, match=f"{name} cannot be read.*dvc repro"):
+            load_features(tmp_path / name, encoder)
 
 
-def test_mean_and_spread() -> None:
-    mean, spread = mean_and_spread([{"a": 1.0}, {"a": 3.0}])
-    assert (mean["a"], spread["a"]) == (2, pytest.approx(np.sqrt(2)))
-    assert mean_and_spread([{"a": 1.0}]) == ({"a": 1}, {})
-
-
-def test_the_students_protocol() -> None:
-    """128 against 128, ten parts of twelve: far from the truth even for the truth."""
+def test_legacy_scores_are_poor_for_real_images() -> None:
+    """128 against 128 images and ten splits of twelve: ten certain, balanced classes score below 8."""
     rng = np.random.default_rng(0)
     logits = np.zeros((200, 10), np.float32)
     logits[np.arange(200), np.arange(200) % 10] = 200
-    truth = Features(rng.normal(size=(200, 64)).astype(np.float32), logits)
-    other = Features(rng.normal(size=(200, 64)).astype(np.float32), logits)
-    scores = legacy_scores(other, truth)
+    reals, fakes = (Features(rng.normal(size=(200, 64)).astype(np.float32), logits) for _ in "ab")
+    scores = legacy_scores(fakes, reals)
     assert scores["fd"] > 10
-    assert scores["cs"] < 8  # of ten sure, even classes
+    assert scores["cs"] < 8
     with pytest.raises(ValueError, match="128"):
-        legacy_scores(other[:100], truth)
-    assert legacy_best([{"fd": 1e4, "cs": 1.0}, scores]) == scores
+        legacy_scores(fakes[:100], reals)
