@@ -63,6 +63,7 @@ def test_halves_are_disjoint_equal_and_seeded() -> None:
         halves(7, 10, seed=1)
 
 
+@pytest.mark.slow
 def test_scores_rank_damaged_images(
     encoder: Encoder, reference: Reference, images: np.ndarray
 ) -> None:
