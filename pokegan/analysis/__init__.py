@@ -1,1 +1,1 @@
-"""TODO."""
+"""Analyses of trained networks and of the types of Pokémon."""

@@ -1,71 +1,94 @@
-"""What pictures look like, apart: their colour without their shape, their shape without colour."""
+"""Appearance of pictures in parts: color without shape, shape without color."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import binary_fill_holes
 
-# A pixel is drawn where one of its values is below; the ground is white, edges are soft.
-GROUND = 247
-LEVELS = 4  # of each of the three values, in a histogram
-SHAPE, RAW = 16, 64  # pixels a side of what a classifier is shown
+# A pixel belongs to the foreground if one of its values is less. The background is white, edges
+# are antialiased.
+BACKGROUND = 247
+LEVELS = 4  # per channel of a histogram
+SHAPE_SIZE, PIXELS_SIZE = 16, 64  # pixels per side of a classifier's input
 
 
-def drawn(pictures: np.ndarray) -> np.ndarray:
-    """Where PICTURES (N, R, R, 3) uint8 are not white: (N, R, R) bool."""
-    return np.stack([(picture < GROUND).any(axis=2) for picture in pictures])
+def foregrounds(images: np.ndarray) -> np.ndarray:
+    """Return the masks of all pixels that are not white: bool (N, R, R)."""
+    return np.stack([(image < BACKGROUND).any(axis=2) for image in images])
 
 
-def silhouettes(pictures: np.ndarray) -> np.ndarray:
-    """Where PICTURES (N, R, R, 3) are drawn or enclosed by what is drawn: (N, R, R) bool.
-
-    So a white belly within an outline belongs to the shape.
-    """
-    return np.stack([binary_fill_holes(mask) for mask in drawn(pictures)])
+def silhouettes(images: np.ndarray) -> np.ndarray:
+    """Return the foregrounds with holes filled, such as a white belly: bool (N, R, R)."""
+    return np.stack([binary_fill_holes(mask) for mask in foregrounds(images)])
 
 
-def mean_colours(pictures: np.ndarray) -> np.ndarray:
-    """The mean colour of what is drawn in each of PICTURES (N, R, R, 3): (N, 3), 0 to 255.
-
-    White where nothing is.
-    """
-    pairs = zip(pictures, drawn(pictures), strict=True)
+def mean_colors(images: np.ndarray) -> np.ndarray:
+    """Return the mean color of each foreground, white if it is empty: (N, 3), 0 to 255."""
     return np.stack(
-        [picture[mask].mean(axis=0) if mask.any() else np.full(3, 255.0) for picture, mask in pairs]
+        [
+            image[mask].mean(axis=0) if mask.any() else np.full(3, 255.0)
+            for image, mask in zip(images, foregrounds(images), strict=True)
+        ]
     )
 
 
-def colour_histograms(pictures: np.ndarray) -> np.ndarray:
-    """What share of each picture's drawn pixels has which of 4×4×4 colours: (N, 64) float32.
+def color_histograms(images: np.ndarray) -> np.ndarray:
+    """Return square roots of the shares of 4×4×4 colors in each foreground: float32 (N, 64).
 
-    Square roots of the shares, so that distances are those of Hellinger and rare colours count.
+    Euclidean distances of the roots are Hellinger distances, in which rare colors count.
     """
-    shares = np.zeros((len(pictures), LEVELS**3), np.float32)
-    for share, picture, mask in zip(shares, pictures, drawn(pictures), strict=True):
-        levels = picture[mask].astype(int) * LEVELS // 256
+    shares = np.zeros((len(images), LEVELS**3), np.float32)
+    for share, image, mask in zip(shares, images, foregrounds(images), strict=True):
+        levels = image[mask].astype(int) * LEVELS // 256
         codes = np.ravel_multi_index(tuple(levels.T), (LEVELS,) * 3)
         share[:] = np.bincount(codes, minlength=LEVELS**3) / max(1, len(codes))
     return np.sqrt(shares)
 
 
-def shapes(pictures: np.ndarray) -> np.ndarray:
-    """Silhouettes of PICTURES (N, R, R, 3), averaged to 16×16 and flat: (N, 256) float32."""
-    return averaged(silhouettes(pictures)[..., None], SHAPE).reshape(len(pictures), -1)
+def shapes(images: np.ndarray) -> np.ndarray:
+    """Return the silhouettes at 16×16 pixels, flat: float32 (N, 256)."""
+    return downsample(silhouettes(images)[..., None], SHAPE_SIZE).reshape(len(images), -1)
 
 
-def raw_pixels(pictures: np.ndarray) -> np.ndarray:
-    """PICTURES (N, R, R, 3), averaged to 64×64 if they are larger, and flat: (N, 12288) float32."""
-    return averaged(pictures, RAW).reshape(len(pictures), -1)
+def raw_pixels(images: np.ndarray) -> np.ndarray:
+    """Return the images at 64×64 pixels or less, flat: float32 (N, 12288)."""
+    return downsample(images, PIXELS_SIZE).reshape(len(images), -1)
 
 
-def averaged(pictures: np.ndarray, side: int) -> np.ndarray:
-    """PICTURES (N, R, R, C) of any numbers, averaged to SIDE where R is a multiple of it: float32.
+def downsample(images: np.ndarray, size: int) -> np.ndarray:
+    """Average images (N, R, R, C) to float32 (N, size, size, C); smaller ones stay as they are.
 
-    Smaller ones stay as they are.
+    R must be a multiple of the size.
     """
-    factor = max(1, pictures.shape[1] // side)
-    blocks = (
-        picture.reshape(len(picture) // factor, factor, len(picture) // factor, factor, -1)
-        for picture in pictures
-    )
+    factor = max(1, images.shape[1] // size)
+    side = images.shape[1] // factor
+    blocks = (image.reshape(side, factor, side, factor, -1) for image in images)
     return np.stack([block.mean(axis=(1, 3), dtype=np.float32) for block in blocks])
+
+
+def type_portraits(images: np.ndarray, types: pd.Series) -> dict[str, np.ndarray]:
+    """Average the images of each type, the most common type first.
+
+    Args:
+        images: uint8 (N, R, R, 3).
+        types: (N,), NA where unknown.
+
+    Returns:
+        names and counts (T,), colors (T, 3) of the foregrounds, means (T, R, R, 3) and
+        silhouettes (T, R, R), all three uint8.
+    """
+    counts = types.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    members = [images[(types == name).fillna(False).to_numpy(dtype=bool)] for name in counts.index]
+    side = images.shape[1:3]
+
+    def rounded(values: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+        return np.array(values).round().astype(np.uint8).reshape(len(counts), *shape)
+
+    return {
+        "names": np.array(counts.index, dtype=str),
+        "counts": counts.to_numpy(dtype=int),
+        "colours": rounded([mean_colors(own).mean(axis=0) for own in members], (3,)),
+        "means": rounded([own.mean(axis=0) for own in members], (*side, 3)),
+        "silhouettes": rounded([255 * silhouettes(own).mean(axis=0) for own in members], side),
+    }

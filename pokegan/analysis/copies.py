@@ -1,122 +1,146 @@
-"""What resembles what: nearest neighbours in the features of an encoder."""
+"""Nearest training pictures: how many generated images copy one?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 import torch
-from torch import Tensor
 
+from pokegan.analysis.subset import evenly_spaced
 from pokegan.core.errors import PipelineError
+from pokegan.core.files import load_arrays, read_table, round_sig, save_arrays
 from pokegan.metrics.encoding import Encoder
+from pokegan.metrics.neighbors import distance_blocks, nearest_neighbors
 
-# Rows of a matrix of distances that are held at once.
-ROWS = 1000
-
-
-def nearest(
-    points: np.ndarray, features: np.ndarray, count: int, but_itself: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances and rows of the COUNT of FEATURES (M, D) nearest to each of POINTS (N, D).
-
-    Both (N, COUNT), nearest first; Euclidean, in float64. BUT_ITSELF: the points are the features,
-    and none is its own neighbour.
-    """
-    found = []
-    for start, distances in _parts(points, features):
-        if but_itself:
-            distances.diagonal(start).fill_(torch.inf)
-        found.append(distances.topk(count, largest=False))
-    return (
-        torch.cat([each.values for each in found]).numpy(),
-        torch.cat([each.indices for each in found]).numpy(),
-    )
-
-
-def nearest_relatives(features: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance from each of FEATURES (N, D) to the nearest within its group, and outside of it.
-
-    Both (N,); GROUPS (N,) says by equal values what belongs together. Infinite where there is no
-    other within, or none outside.
-    """
-    numbers = torch.from_numpy(np.unique(groups, return_inverse=True)[1])
-    within, outside = [], []
-    for start, distances in _parts(features, features):
-        distances.diagonal(start).fill_(torch.inf)
-        alike = numbers[start : start + len(distances), None] == numbers
-        within.append(distances.masked_fill(~alike, torch.inf).amin(dim=1))
-        outside.append(distances.masked_fill_(alike, torch.inf).amin(dim=1))
-    return torch.cat(within).numpy(), torch.cat(outside).numpy()
-
-
-def _parts(points: np.ndarray, features: np.ndarray) -> Iterator[tuple[int, Tensor]]:
-    """The first row of each part of POINTS, and its distances to all FEATURES."""
-    others = torch.from_numpy(features).double()
-    for start in range(0, len(points), ROWS):
-        yield start, torch.cdist(torch.from_numpy(points[start : start + ROWS]).double(), others)
+# The images to show: the closest, and others at even ranks; each beside its neighbors.
+N_CLOSEST, N_OTHERS, N_NEIGHBORS = 3, 3, 5
+CLOSE_QUANTILE = 0.05
+nearest = nearest_neighbors  # former name, until the commands use the new one
 
 
 class Index(NamedTuple):
-    """N pictures that can be searched, and how far each is from the nearest of the others."""
+    """Features of the training pictures, and distances to the nearest other training picture."""
 
-    features: np.ndarray  # (N, D) float32
-    to_own: np.ndarray  # (N,) float64, of its own species; infinite where it is the only one
-    to_others: np.ndarray  # (N,) float64, of other species; infinite where there is no other
+    features: np.ndarray  # (M, D) float32
+    to_own: np.ndarray  # (M,) within the species; infinite if there is no other picture of it
+    to_others: np.ndarray  # (M,) to other species; infinite if there is none
+
+
+def find_copies(
+    images: np.ndarray, features: np.ndarray, training_images: np.ndarray, index: Index
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Find the nearest training pictures of generated images.
+
+    Args:
+        images: generated images, uint8 (N, R, R, 3).
+        features: their features, (N, D).
+        training_images: uint8 (M, R, R, 3).
+        index: of the training images, by the same encoder.
+
+    Returns:
+        Arrays (distances of all images, and some images with their neighbors) and figures.
+    """
+    count = min(N_NEIGHBORS, len(training_images))
+    distances, rows = nearest_neighbors(features, index.features, count)
+    nearest = distances[:, 0]
+    shown = select_shown(nearest)
+    arrays = {
+        "distances": nearest,
+        "to_own": index.to_own,
+        "to_others": index.to_others,
+        "generated": images[shown],
+        "neighbours": training_images[rows[shown]],
+        "neighbour_distances": distances[shown],
+    }
+    return arrays, copy_figures(nearest, index)
+
+
+def select_shown(distances: np.ndarray) -> np.ndarray:
+    """Return the rows of the closest images, then of others at evenly spaced ranks."""
+    order = distances.argsort(kind="stable")
+    rest = order[N_CLOSEST:]
+    return np.concatenate([order[:N_CLOSEST], evenly_spaced(rest, N_OTHERS) if len(rest) else rest])
+
+
+def copy_figures(distances: np.ndarray, index: Index) -> dict[str, float]:
+    """Summarize the distances of generated images to their nearest training pictures.
+
+    `copies` is the share that is closer than the 5 % quantile of the distances between species:
+    about 0.05 if the network generates new species. Figures that such a data set does not define
+    are absent.
+    """
+    figures = {"nearest_median": float(np.median(distances))}
+    if np.isfinite(index.to_others).all():
+        limit = np.quantile(index.to_others, CLOSE_QUANTILE)
+        figures["copies"] = float((distances < limit).mean())
+        figures["nearest_median_other_species"] = float(np.median(index.to_others))
+    related = index.to_own[np.isfinite(index.to_own)]
+    if len(related):
+        figures["nearest_median_same_species"] = float(np.median(related))
+    return {key: round_sig(value) for key, value in figures.items()}
+
+
+def nearest_relatives(features: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's distance to the nearest other row of its group, and of other groups.
+
+    Args:
+        features: (M, D).
+        groups: (M,) labels.
+
+    Returns:
+        Two arrays (M,); infinite where there is no such row.
+    """
+    numbers = torch.from_numpy(np.unique(groups, return_inverse=True)[1])
+    within, outside = [], []
+    for start, distances in distance_blocks(features, features):
+        distances.diagonal(start).fill_(torch.inf)
+        same = numbers[start : start + len(distances), None] == numbers
+        within.append(distances.masked_fill(~same, torch.inf).amin(dim=1))
+        outside.append(distances.masked_fill_(same, torch.inf).amin(dim=1))
+    return torch.cat(within).numpy(), torch.cat(outside).numpy()
 
 
 def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarray:
-    """The species of each of COUNT pictures: (COUNT,), equal words for the same species.
+    """Read the species of each picture of a data set: (count,), equal strings for equal species.
 
-    A picture whose number MANIFEST does not know is a species with what comes from the same file,
-    as all are unless NUMBERED: in names of own pictures a number may mean anything. Pictures beyond
-    the manifest's repeat it, as the enlarged ones do.
+    Args:
+        manifest: CSV of the pictures, or of the originals that an enlarged set repeats.
+        count: number of pictures.
+        numbered: species are national numbers; else, or without a number, each source file is one.
 
     Raises:
-        PipelineError: MANIFEST is missing, broken, or not of these pictures.
+        PipelineError: the manifest is missing, damaged or of another data set.
     """
-    cure = "delete it and run `dvc repro`, which makes it."
-    try:
-        table = pd.read_csv(manifest, dtype=str)
-        known, files = table["national_number"], table["source"]
-        species = (known.fillna(files) if numbered else files).to_numpy(dtype=str)
-    except FileNotFoundError as fault:
-        raise PipelineError(f"{manifest} is missing; run `dvc repro`, which makes it.") from fault
-    except (OSError, ValueError, KeyError) as fault:
-        raise PipelineError(f"{manifest} is no readable manifest ({fault}); {cure}") from fault
+    table = read_table(manifest, {"source": str, "national_number": str})
+    numbers, files = table["national_number"], table["source"]
+    species = (numbers.fillna(files) if numbered else files).to_numpy(dtype=str)
     if not len(species) or count % len(species):
-        raise PipelineError(f"{manifest} has {len(species)} rows for {count} pictures; {cure}")
+        raise PipelineError(
+            f"{manifest} has {len(species)} rows for {count} pictures; "
+            "delete it and run `dvc repro`."
+        )
     return np.tile(species, count // len(species))
 
 
-def save_index(file: Path, encoder: Encoder, index: Index) -> None:
-    """Write INDEX by ENCODER into FILE, an .npz."""
-    with file.open("wb") as content:
-        np.savez(content, encoder=encoder.name, sha256=encoder.sha256, **index._asdict())
+def save_index(path: Path, encoder: Encoder, index: Index) -> None:
+    """Write an index and its encoder's name and checksum as ``.npz``."""
+    save_arrays(path, encoder=encoder.name, sha256=encoder.sha256, **index._asdict())
 
 
-def load_index(file: Path, encoder: Encoder, count: int) -> Index:
-    """The index of COUNT pictures that `save_index` wrote.
+def load_index(path: Path, encoder: Encoder, count: int) -> Index:
+    """Read an index that `save_index` wrote.
 
     Raises:
-        PipelineError: FILE is missing, broken, of other pictures, or of another ENCODER.
+        PipelineError: the file is missing, damaged, or of other pictures or another encoder.
     """
-    cure = "delete it and run `dvc repro`, which makes it."
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            made_by = str(stored["encoder"]), str(stored["sha256"])
-            index = Index(*(stored[name] for name in Index._fields))
-    except FileNotFoundError as fault:
-        raise PipelineError(f"{file} is missing; run `dvc repro`, which makes it.") from fault
-    except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as fault:
-        raise PipelineError(f"{file} is no index of pictures; {cure}") from fault
-    if made_by != (encoder.name, encoder.sha256) or len(index.features) != count:
+    stored = load_arrays(path, "encoder", "sha256", *Index._fields)
+    name, sha256 = (str(stored.pop(key)) for key in ("encoder", "sha256"))
+    index = Index(**stored)
+    if (name, sha256) != (encoder.name, encoder.sha256) or len(index.features) != count:
         raise PipelineError(
-            f"{file} is an index of {len(index.features)} pictures by {made_by[0]} "
-            f"({made_by[1][:8]}…), not of {count} by {encoder.name} ({encoder.sha256[:8]}…); {cure}"
+            f"{path} is an index of {len(index.features)} pictures by {name} ({sha256[:8]}…), not "
+            f"of {count} by {encoder.name} ({encoder.sha256[:8]}…); delete it and run `dvc repro`."
         )
     return index

@@ -1,90 +1,147 @@
-"""What a discriminator has come to see: the features of its layers, its first filters."""
+"""Features and filters of a discriminator, before and after its training."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d, cosine_similarity
 
+from pokegan.analysis.probing import Task, linear_probe, summarize
 from pokegan.compute.distributed import BatchNorm
 from pokegan.networks.sampling import from_uint8
 
-GRID = 4  # pixels a side that each map is pooled to
-SHOWN = 64  # filters, at most
-BATCH = 64
+# Kinds of discriminators (`kind` in config.json) whose hidden layers end in a LeakyReLU.
+PROBED_KINDS = ("Discriminator", "DenseDiscriminator")
+POOLED_SIZE = 4  # pixels per side of a feature map
+MAX_FILTERS = 64
+BATCH_SIZE = 64
+
+
+def inspect_discriminator(
+    trained: nn.Module, untrained: nn.Module, images: np.ndarray, task: Task, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Compare a discriminator's filters and features with those before its training.
+
+    Args:
+        trained: the discriminator.
+        untrained: the same with its initial weights; its batch norm is calibrated here.
+        images: labeled real images, uint8 (N, R, R, 3).
+        task: classification of their types.
+        seed: seed of the linear probe.
+
+    Returns:
+        The first filters as images, and figures: the similarity of the filters and, if the task
+        is possible, the scores of a linear probe on the features before and after the training.
+    """
+    calibrate(untrained, images)
+    networks = {"trained": trained, "untrained": untrained}
+    filters = {kind: first_filters(network) for kind, network in networks.items()}
+    similarity = mean_similarity(filters["trained"], filters["untrained"])
+    figures: dict[str, float] = {
+        "filters": len(filters["trained"]),
+        **task.facts,
+        "filters_likeness": round(similarity, 4),
+    }
+    if task.is_possible:
+        labeled = images[task.rows]
+        folds = {
+            kind: linear_probe(layer_features(network, labeled), task, seed)[0]
+            for kind, network in networks.items()
+        }
+        folds["gain"] = [
+            {score: value - before[score] for score, value in after.items()}
+            for after, before in zip(folds["trained"], folds["untrained"], strict=True)
+        ]
+        for kind, scores in folds.items():
+            figures |= summarize(kind, scores)
+    return {kind: filter_images(each) for kind, each in filters.items()}, figures
 
 
 @torch.no_grad()
-def calibrate(discriminator: nn.Module, pictures: np.ndarray) -> None:
-    """Let batch norm in an untrained DISCRIMINATOR know PICTURES (N, R, R, 3) uint8.
+def calibrate(discriminator: nn.Module, images: np.ndarray) -> None:
+    """Set the running statistics of batch norm to the means over all batches of images.
 
-    Its running mean and variance become those over all batches; nothing else is changed. Without,
-    its layers would not be centred, and it would be a weaker control than it need be.
+    An untrained network would otherwise be a weaker baseline than it has to be: without
+    statistics its layers are not centered.
     """
     discriminator.eval()
     norms = [each for each in discriminator.modules() if isinstance(each, BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean of all batches
+        norm.momentum = None  # cumulative mean
         norm.train()
-    for start in range(0, len(pictures), BATCH):
-        batch = torch.from_numpy(np.array(pictures[start : start + BATCH]))
-        discriminator(from_uint8(batch.to(next(discriminator.parameters()).device)))
+    for batch in _batches(discriminator, images):
+        discriminator(batch)
     discriminator.eval()
 
 
 @torch.inference_mode()
-def layer_features(discriminator: nn.Module, pictures: np.ndarray) -> np.ndarray:
-    """What the hidden layers of DISCRIMINATOR say of PICTURES (N, R, R, 3) uint8: (N, D) float32.
+def layer_features(discriminator: nn.Module, images: np.ndarray) -> np.ndarray:
+    """Concatenate the features of all hidden layers (Radford et al. 2016, section 5.1).
 
-    As Radford et al. 2016, section 5.1: the maps of all convolutions, max-pooled to 4×4 each, side
-    by side (D = 15360 at width 64 and 64 pixels). Dense layers have no maps, and count as they are.
+    Feature maps are max-pooled to 4×4; dense layers count as they are.
+
+    Args:
+        discriminator: the network.
+        images: uint8 (N, R, R, 3).
+
+    Returns:
+        Features, float32 (N, D); D = 15360 at width 64 and 64 pixels.
     """
     found: list[Tensor] = []
 
     def keep(module: nn.Module, _: object, output: Tensor) -> None:
-        maps = output.dim() == 4
-        found.append(adaptive_max_pool2d(output, GRID).flatten(1) if maps else output.clone())
+        is_map = output.dim() == 4
+        found.append(
+            adaptive_max_pool2d(output, POOLED_SIZE).flatten(1) if is_map else output.clone()
+        )
 
     activations = [each for each in discriminator.modules() if isinstance(each, nn.LeakyReLU)]
     hooks = [each.register_forward_hook(keep) for each in activations]
-    device = next(discriminator.parameters()).device
-    batches = []
-    for start in range(0, len(pictures), BATCH):
-        batch = torch.from_numpy(np.array(pictures[start : start + BATCH])).to(device)
-        discriminator(from_uint8(batch))
-        batches.append(torch.cat(found, dim=1).cpu())
+    features = []
+    for batch in _batches(discriminator, images):
+        discriminator(batch)
+        features.append(torch.cat(found, dim=1).cpu())
         found.clear()
     for hook in hooks:
         hook.remove()
-    return torch.cat(batches).numpy()
+    return torch.cat(features).numpy()
 
 
-@torch.inference_mode()
+def _batches(network: nn.Module, images: np.ndarray) -> Iterator[Tensor]:
+    device = next(network.parameters()).device
+    for start in range(0, len(images), BATCH_SIZE):
+        batch = torch.from_numpy(np.array(images[start : start + BATCH_SIZE]))
+        yield from_uint8(batch.to(device))
+
+
 def first_filters(discriminator: nn.Module) -> Tensor:
-    """The filters of the first layer of DISCRIMINATOR: (F, 3, K, K), on the CPU.
+    """Return the filters of the first layer, (F, 3, K, K) on the CPU.
 
-    K is the kernel's side, or the picture's where the layer is dense.
+    K is the kernel size, or the resolution if the layer is dense.
     """
-    layers = (nn.Conv2d, nn.Linear)
+    layers: Any = (nn.Conv2d, nn.Linear)
     first = next(each for each in discriminator.modules() if isinstance(each, layers))
     weight: Tensor = first.weight.detach().cpu()
-    side = weight.shape[-1] if weight.dim() == 4 else round((weight.shape[1] / 3) ** 0.5)
-    return weight.reshape(-1, 3, side, side)
+    size = weight.shape[-1] if weight.dim() == 4 else round((weight.shape[1] / 3) ** 0.5)
+    return weight.reshape(-1, 3, size, size)
 
 
-def filter_pictures(filters: Tensor) -> np.ndarray:
-    """The first 64 of FILTERS (F, 3, K, K) as pictures: (≤ 64, K, K, 3) uint8.
+def filter_images(filters: Tensor) -> np.ndarray:
+    """Convert the first 64 filters (F, 3, K, K) to images, uint8 (≤ 64, K, K, 3).
 
-    Grey is zero; each filter is scaled by its own largest weight.
+    Gray is zero; each filter is scaled by its largest absolute weight.
     """
-    shown = filters[:SHOWN]
+    shown = filters[:MAX_FILTERS]
     largest = shown.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
     scaled = shown.div(largest).mul(127.5).add(127.5).round()
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def likeness(filters: Tensor, others: Tensor) -> float:
-    """The mean cosine between FILTERS (F, 3, K, K) and their OTHERS: 1 where none has turned."""
+def mean_similarity(filters: Tensor, others: Tensor) -> float:
+    """Return the mean cosine similarity of filters (F, 3, K, K) and their counterparts."""
     return float(cosine_similarity(filters.flatten(1), others.flatten(1)).mean())

@@ -1,106 +1,139 @@
-"""Ways through a latent space, what lies around a latent, and AEGAN's way back into it.
-
-Latents are float32 tensors (N, latent_dim) on the CPU, pictures uint8 arrays (N, R, R, 3).
-"""
+"""Paths through a latent space, and neighborhoods of latents."""
 
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from scipy.spatial import geometric_slerp
 from torch import Tensor, nn
 
+from pokegan.compute.randomness import Streams
 from pokegan.core.errors import PipelineError
-from pokegan.networks.sampling import from_uint8, generate_images
+from pokegan.networks.sampling import generate_images, sample_latents
+
+STEPS = 8  # images per row
+N_PATHS = 6
+N_CENTERS, N_DIRECTIONS = 2, 3
+DEGREES = (0, 5, 10, 20, 30, 45, 60, 90)
+N_ROTATED = 64  # latents for the mean change of an image
 
 
-def spherical_path(first: Tensor, second: Tensor, shares: np.ndarray) -> Tensor:
-    """Latents on the way from FIRST (0) to SECOND (1) at SHARES (T,): (T, latent_dim).
+def explore_latent_space(
+    generator: nn.Module, latent_dim: int, streams: Streams
+) -> dict[str, np.ndarray]:
+    """Generate images on paths between random latents and around random latents.
 
-    Their directions follow the great circle (White 2016, section 2.1), their lengths go evenly
-    from one to the other: where latents are drawn, few lie near the origin, through which a
-    straight line may lead. Opposite latents have many such ways; one is taken, always the same.
+    Returns:
+        paths: uint8 (6, 8, R, R, 3), a row from each latent to the next.
+        neighbourhoods: uint8 (2, 3, 8, R, R, 3), rows of a latent rotated in three directions.
+        degrees, changes: (8,), angles of those rotations, and by how much they change an image on
+            average over 64 latents.
+    """
+    degrees = np.array(DEGREES)
+    ends = sample_latents(N_PATHS, latent_dim, streams["path latents"])
+    stream = streams["neighbourhood latents"]
+    centers = sample_latents(N_CENTERS, latent_dim, stream).repeat_interleave(N_DIRECTIONS, dim=0)
+    neighbors = rotate(centers, sample_latents(len(centers), latent_dim, stream), degrees)
+    z, towards = sample_latents(2 * N_ROTATED, latent_dim, streams["turned latents"]).chunk(2)
+    steps = generate_grid(generator, rotate(z, towards, degrees)).swapaxes(0, 1)
+    return {
+        "paths": generate_grid(generator, closed_path(ends, STEPS, with_ends=True)),
+        "neighbourhoods": generate_grid(
+            generator, neighbors.unflatten(0, (N_CENTERS, N_DIRECTIONS))
+        ),
+        "degrees": degrees,
+        "changes": np.array([differences(step, steps[0]).mean() for step in steps]),
+    }
+
+
+def generate_grid(generator: nn.Module, z: Tensor) -> np.ndarray:
+    """Generate the images of latents (…, latent_dim): uint8 (…, R, R, 3)."""
+    images = generate_images(generator, z.flatten(0, -2)).numpy()
+    return images.reshape(*z.shape[:-1], *images.shape[1:])
+
+
+def spherical_path(first: Tensor, second: Tensor, positions: np.ndarray) -> Tensor:
+    """Interpolate between two latents along a great circle (White 2016, section 2.1).
+
+    Directions follow the circle, lengths change linearly: few latents of N(0, 1) are as short as
+    those on a straight line. Of the many circles between opposite latents it takes always the same.
+
+    Args:
+        first: latent at position 0, (latent_dim,).
+        second: latent at position 1.
+        positions: (T,).
+
+    Returns:
+        Latents, float32 (T, latent_dim).
 
     Raises:
-        PipelineError: a latent has no direction, or less than two numbers.
+        PipelineError: a latent is zero or has fewer than two numbers.
     """
     ends = torch.stack([first, second]).double().numpy()
     lengths = (ends**2).sum(axis=1) ** 0.5
     if ends.shape[1] < 2 or not lengths.all():
         raise PipelineError(
-            "Between these latents no spherical path leads: they need two numbers or more, "
-            "not all of them zero."
+            "There is no spherical path between these latents; a latent needs at least two "
+            "numbers that are not all zero."
         )
-    with warnings.catch_warnings(action="ignore"):  # of opposite latents
-        directions = geometric_slerp(ends[0] / lengths[0], ends[1] / lengths[1], shares)
-    path = (lengths[0] + shares * (lengths[1] - lengths[0]))[:, None] * directions
+    with warnings.catch_warnings(action="ignore"):  # about opposite latents
+        directions = geometric_slerp(ends[0] / lengths[0], ends[1] / lengths[1], positions)
+    path = (lengths[0] + positions * (lengths[1] - lengths[0]))[:, None] * directions
     return torch.from_numpy(path).float()
 
 
 def closed_path(z: Tensor, steps: int, with_ends: bool) -> Tensor:
-    """From each latent of Z (N, D) to the next, from the last to the first: (N, STEPS, D).
+    """Interpolate from each latent to the next, and from the last to the first.
 
-    WITH_ENDS each part ends where the next begins; without, no latent comes twice.
+    Args:
+        z: latents (N, latent_dim).
+        steps: latents per part.
+        with_ends: end each part at the latent where the next begins; else no latent comes twice.
+
+    Returns:
+        Latents (N, steps, latent_dim).
     """
-    shares = np.linspace(0, 1, steps, endpoint=with_ends)
-    return torch.stack(
-        [
-            spherical_path(first, second, shares)
-            for first, second in zip(z, z.roll(-1, 0), strict=True)
-        ]
-    )
+    positions = np.linspace(0, 1, steps, endpoint=with_ends)
+    pairs = zip(z, z.roll(-1, 0), strict=True)
+    return torch.stack([spherical_path(first, second, positions) for first, second in pairs])
 
 
-def turned(z: Tensor, towards: Tensor, degrees: np.ndarray) -> Tensor:
-    """Each latent of Z (N, D), turned by DEGREES (T,) towards its own of TOWARDS: (N, T, D).
+def rotate(z: Tensor, towards: Tensor, degrees: np.ndarray) -> Tensor:
+    """Rotate each latent, at constant length, in the plane of it and another latent.
 
-    Its length stays, so that it is as likely as before. TOWARDS (N, D) says in which plane it
-    turns; by 90° it stands at a right angle, about as two latents do that are drawn for themselves.
+    Args:
+        z: latents (N, latent_dim).
+        towards: one latent per latent of z, (N, latent_dim).
+        degrees: angles (T,); two random latents are about 90° apart.
+
+    Returns:
+        Latents (N, T, latent_dim).
     """
     z, towards = z.double(), towards.double()
     length = z.norm(dim=1, keepdim=True)
     across = towards - (towards * z).sum(dim=1, keepdim=True) / length**2 * z
     across = across / across.norm(dim=1, keepdim=True) * length
     angles = torch.from_numpy(np.radians(degrees))[:, None]
-    found: Tensor = torch.cos(angles) * z[:, None] + torch.sin(angles) * across[:, None]
-    return found.float()
-
-
-def encode_pictures(encoder: nn.Module, pictures: np.ndarray, batch_size: int = 64) -> Tensor:
-    """What AEGAN's ENCODER makes of PICTURES (N, R, R, 3) uint8: latents (N, latent_dim)."""
-    device = next(encoder.parameters()).device
-    with torch.no_grad():
-        batches = torch.from_numpy(pictures).split(batch_size)
-        return torch.cat([encoder(from_uint8(batch.to(device))).cpu() for batch in batches])
-
-
-class Reconstruction(NamedTuple):
-    """What became of pictures: latents (N, latent_dim), pictures (N, R, R, 3), errors (N,)."""
-
-    z: Tensor
-    originals: np.ndarray
-    again: np.ndarray
-    picture_errors: np.ndarray  # mean absolute difference of a value, where white is 1, black 0
-    latent_errors: Tensor  # distance between the latents of both
-
-
-def reconstructions(
-    generator: nn.Module, encoder: nn.Module, originals: np.ndarray
-) -> Reconstruction:
-    """ORIGINALS (N, R, R, 3) uint8 by way of their latents."""
-    z = encode_pictures(encoder, originals)
-    again = generate_images(generator, z).numpy()
-    latent_errors = (encode_pictures(encoder, again) - z).norm(dim=1)
-    return Reconstruction(z, originals, again, differences(again, originals), latent_errors)
+    rotated: Tensor = torch.cos(angles) * z[:, None] + torch.sin(angles) * across[:, None]
+    return rotated.float()
 
 
 def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The mean absolute difference of a value between pictures (N, R, R, 3), 0 to 1 each: (N,).
+    """Return the mean absolute difference (N,) of two sets of images, uint8 (N, R, R, 3).
 
-    One by one: all at once would take eight times the memory of the pictures.
+    0 for equal images, 1 for black and white. Pairs are compared one by one to save memory.
     """
     pairs = zip(first, second, strict=True)
     return np.array([np.abs(one.astype(int) - other).mean() / 255 for one, other in pairs])
+
+
+def __getattr__(name: str) -> object:
+    """Resolve former names until the commands import from `reconstruction`."""
+    from pokegan.analysis import reconstruction
+
+    names = {"Reconstruction": "Reconstruction", "reconstructions": "reconstruct"}
+    if name not in names:
+        raise AttributeError(name)
+    return getattr(reconstruction, names[name])

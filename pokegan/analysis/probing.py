@@ -1,8 +1,8 @@
-"""How well types can be told from features of pictures, by a linear classifier.
+"""Linear probes (Alain & Bengio 2016): how well do features of images predict types?
 
-Alain & Bengio 2016 call it a linear probe. All features go through the same: standardised, reduced
-to the same number of principal components, and classified by a logistic regression.
-Pictures are held out by families: no relative of a held-out picture has been seen.
+Features are standardized, reduced to the same number of principal components and classified by
+logistic regression. Images are held out by families: a classifier is never trained on a relative of
+a held-out image.
 """
 
 from __future__ import annotations
@@ -21,153 +21,140 @@ from sklearn.preprocessing import StandardScaler
 
 from pokegan.compute.randomness import Streams
 from pokegan.core.errors import PipelineError
+from pokegan.core.files import read_table
 
 FOLDS = 5
-# The penalty's strength is chosen in each fold, without its held-out pictures.
-INNER_FOLDS, STRENGTHS = 3, 10.0 ** np.arange(-2, 3)
+# The penalty is chosen within each fold, without its held-out images.
+INNER_FOLDS, PENALTIES = 3, 10.0 ** np.arange(-2, 3)
 COMPONENTS = 64
 WATER = "Water"
+LABELS = {"row": "Int64", "first_type": "string", "family": "Int64"}
 
 Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Task:
-    """N pictures whose types are to be told: their ROWS in the data set, TYPES and FAMILIES.
+    """Classification of N images by their first type."""
 
-    LEFT_OUT are types with too few families to be held out, and their numbers of pictures;
-    UNLABELLED is how many pictures have no type.
-    """
-
-    rows: np.ndarray  # (N,) int
+    rows: np.ndarray  # (N,) int, in the data set
     types: np.ndarray  # (N,) str
     families: np.ndarray  # (N,) int
-    left_out: dict[str, int]
-    unlabelled: int
+    left_out: dict[str, int]  # images of each type that has too few families
+    unlabeled: int
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def is_possible(self) -> bool:
-        """Whether there are types to be told apart."""
+        """Whether there are at least two types."""
         return len(set(self.types)) > 1
 
     @property
     def facts(self) -> dict[str, int]:
-        """Numbers of what is classified, and of what is not."""
+        """Numbers of images, types and families, and of the images that are left out."""
         return {
             "pictures": len(self),
             "types": len(set(self.types)),
             "families": len(set(self.families)),
             "folds": FOLDS,
             "pictures_of_rare_types": sum(self.left_out.values()),
-            "pictures_without_type": self.unlabelled,
+            "pictures_without_type": self.unlabeled,
         }
 
 
-def read_labels(file: Path, count: int) -> pd.DataFrame:
-    """first_type and family of the COUNT pictures of a data set, from FILE; NA where unknown.
+def read_labels(path: Path, count: int) -> pd.DataFrame:
+    """Read first_type and family of a data set's images; NA where unknown.
 
     Raises:
-        PipelineError: FILE is missing, broken, or of another data set.
+        PipelineError: the file is missing, damaged or of another data set.
     """
-    kinds = {"row": "Int64", "first_type": "string", "family": "Int64"}
-    try:
-        labels = pd.read_csv(file, usecols=list(kinds), dtype=kinds)
-    except FileNotFoundError as fault:
-        raise PipelineError(
-            f"{file} is missing; run `dvc repro`, which makes what a stage needs before it, "
-            "or fetch it with `dvc pull`."
-        ) from fault
-    except (ValueError, OSError) as fault:
-        raise PipelineError(
-            f"{file} holds no labels ({fault}); delete it and run `dvc repro`."
-        ) from fault
+    labels = read_table(path, LABELS)
     if labels["row"].tolist() != list(range(count)):
         raise PipelineError(
-            f"{file} is not of the same {count} pictures; delete it and run `dvc repro`."
+            f"{path} does not label the same {count} pictures; delete it and run `dvc repro`."
         )
     return labels
 
 
 def make_task(labels: pd.DataFrame) -> Task:
-    """The task of telling the first type, of the pictures with LABELS.
-
-    Types that have fewer families than there are folds are left out.
-    """
+    """Build the task from labels, without types that have fewer families than there are folds."""
     known = labels[labels["first_type"].notna()]
     families = known.groupby("first_type")["family"].nunique()
     rare = known["first_type"].isin(families[families < FOLDS].index)
-    kept = known[~rare]
+    used = known[~rare]
     return Task(
-        kept.index.to_numpy(),
-        kept["first_type"].to_numpy(dtype=str),
-        kept["family"].to_numpy(dtype=int),
-        {
-            str(name): int(number)
-            for name, number in known[rare]["first_type"].value_counts().items()
-        },
+        used.index.to_numpy(),
+        used["first_type"].to_numpy(dtype=str),
+        used["family"].to_numpy(dtype=int),
+        {str(name): int(n) for name, n in known[rare]["first_type"].value_counts().items()},
         len(labels) - len(known),
     )
 
 
 def linear_probe(features: np.ndarray, task: Task, seed: int) -> tuple[list[Scores], np.ndarray]:
-    """What a linear classifier makes of FEATURES (N, D) of TASK's pictures.
+    """Cross-validate a linear classifier of types.
 
-    The scores of each fold, and what it said of each picture while that was held out (N,).
-    accuracy: the share of pictures whose type is told; balanced_accuracy: the mean of that share
-    over types; water_auc: the area under the ROC curve of water against all others (0.5: a coin),
-    if each part that is held out has both. SEED decides the folds, the same for all features.
+    Args:
+        features: (N, D), of the images of the task.
+        task: the images' types and families.
+        seed: decides the folds, which are the same for all features.
+
+    Returns:
+        The scores of each fold: accuracy, balanced_accuracy (mean over types), and water_auc, the
+        area under the ROC curve of Water against all other types, if each held-out part has both.
+        The prediction for each image while it was held out, (N,).
     """
-    randomness = Streams(seed).seed("components of features") % 2**32
+    random_state = Streams(seed).seed("components of features") % 2**32
     parts = split(task, seed)
     water = task.types == WATER
-    asked = all(0 < water[held_out].sum() < len(held_out) for _, held_out in parts)
-    folds, guesses = [], np.empty_like(task.types)
+    has_water = all(0 < water[held_out].sum() < len(held_out) for _, held_out in parts)
+    folds, predictions = [], np.empty_like(task.types)
     for train, held_out in parts:
         components = min(COMPONENTS, features.shape[1], len(train))
-        reduction = make_pipeline(StandardScaler(), PCA(components, random_state=randomness))
-        seen = reduction.fit_transform(features[train])
-        # All features vary as much in all: a penalty's strength means the same for each kind.
-        scale = np.linalg.norm(seen.std(axis=0)) or 1
-        seen, unseen = seen / scale, reduction.transform(features[held_out]) / scale
+        reduction = make_pipeline(StandardScaler(), PCA(components, random_state=random_state))
+        x = reduction.fit_transform(features[train])
+        # With equal total variance, a penalty has the same strength for all kinds of features.
+        scale = np.linalg.norm(x.std(axis=0)) or 1
+        x, x_held_out = x / scale, reduction.transform(features[held_out]) / scale
         families = task.families[train]
-        classifier = fitted(seen, task.types[train], families, "accuracy")
-        guesses[held_out] = classifier.predict(unseen)
-        found = told(task.types[held_out], guesses[held_out])
-        if asked:
-            certainty = fitted(seen, water[train], families, "roc_auc").decision_function(unseen)
-            found["water_auc"] = float(roc_auc_score(water[held_out], certainty))
-        folds.append(found)
-    return folds, guesses
+        classifier = fit_classifier(x, task.types[train], families, "accuracy")
+        predictions[held_out] = classifier.predict(x_held_out)
+        scores = accuracies(task.types[held_out], predictions[held_out])
+        if has_water:
+            classifier = fit_classifier(x, water[train], families, "roc_auc")
+            decision = classifier.decision_function(x_held_out)
+            scores["water_auc"] = float(roc_auc_score(water[held_out], decision))
+        folds.append(scores)
+    return folds, predictions
 
 
-def always_the_commonest(task: Task, seed: int) -> tuple[list[Scores], str]:
-    """The scores of a guesser that knows no picture, on the same folds, and what it says."""
+def majority_baseline(task: Task, seed: int) -> tuple[list[Scores], str]:
+    """Return the scores of always predicting the most common type, on the same folds, and it."""
     names, counts = np.unique(task.types, return_counts=True)
     commonest = str(names[counts.argmax()])
     folds = [
-        told(task.types[held_out], np.full(len(held_out), commonest))
+        accuracies(task.types[held_out], np.full(len(held_out), commonest))
         for _, held_out in split(task, seed)
     ]
     return folds, commonest
 
 
 def split(task: Task, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pictures to learn from and pictures held out, FOLDS times; a family is on one side."""
-    randomness = Streams(seed).seed("folds of families") % 2**32
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=randomness)
+    """Return rows for training and held-out rows of each fold; a family is on one side."""
+    random_state = Streams(seed).seed("folds of families") % 2**32
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=random_state)
     return list(folds.split(task.types, task.types, task.families))
 
 
-def fitted(
+def fit_classifier(
     features: np.ndarray, labels: np.ndarray, families: np.ndarray, scoring: str
 ) -> GridSearchCV:
-    """A logistic regression whose penalty does best by SCORING on held-out FAMILIES."""
+    """Fit a logistic regression with the penalty that scores best on held-out families."""
     search = GridSearchCV(
         LogisticRegression(max_iter=2000),
-        {"C": STRENGTHS},
+        {"C": PENALTIES},
         scoring=scoring,
         cv=StratifiedGroupKFold(INNER_FOLDS),
         error_score="raise",
@@ -175,20 +162,17 @@ def fitted(
     return search.fit(features, labels, groups=families)
 
 
-def told(types: np.ndarray, guesses: np.ndarray) -> Scores:
-    """Accuracy of GUESSES (N,), and its mean over those of TYPES (N,) that are there."""
-    there = np.unique(types)
+def accuracies(types: np.ndarray, predictions: np.ndarray) -> Scores:
+    """Return the accuracy of predictions (N,), and its mean over the types that occur."""
+    recall = recall_score(types, predictions, labels=np.unique(types), average="macro")
     return {
-        "accuracy": float(accuracy_score(types, guesses)),
-        "balanced_accuracy": float(recall_score(types, guesses, labels=there, average="macro")),
+        "accuracy": float(accuracy_score(types, predictions)),
+        "balanced_accuracy": float(recall),
     }
 
 
-def summary(kind: str, folds: list[Scores]) -> Scores:
-    """``<kind>_<score>`` and ``…_spread``: each score's mean and standard deviation over FOLDS.
-
-    Four digits, more than they are worth.
-    """
+def summarize(kind: str, folds: list[Scores]) -> Scores:
+    """Return ``<kind>_<score>`` and ``…_spread``: mean and standard deviation over folds."""
     return {
         f"{kind}_{score}{suffix}": round(float(of([fold[score] for fold in folds])), 4)
         for score in folds[0]

@@ -1,13 +1,12 @@
-"""Which images of many are shown."""
+"""Select a few of many images."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def evenly_spaced(pictures: np.ndarray, most: int) -> np.ndarray:
-    """At most MOST of PICTURES, evenly spaced from the first to the last."""
-    count = min(most, len(pictures))
-    rows = np.linspace(0, len(pictures) - 1, count).round().astype(int)
-    chosen: np.ndarray = pictures[rows]
+def evenly_spaced(images: np.ndarray, count: int) -> np.ndarray:
+    """Return at most `count` rows, evenly spaced from the first to the last."""
+    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
+    chosen: np.ndarray = images[rows]
     return chosen

@@ -1,4 +1,4 @@
-"""Nearest neighbours, and the index that they are searched in."""
+"""Copies among generated images, and the index of the training pictures."""
 
 from __future__ import annotations
 
@@ -11,31 +11,17 @@ import pytest
 
 from pokegan.analysis.copies import (
     Index,
+    copy_figures,
     load_index,
-    nearest,
     nearest_relatives,
     read_species,
     save_index,
+    select_shown,
 )
 from pokegan.core.errors import PipelineError
 
 ENCODER: Any = SimpleNamespace(name="effnet_lite0", sha256="0123456789")
 INDEX = Index(np.eye(4, dtype=np.float32), np.arange(4.0), np.arange(4.0))
-
-
-def test_the_nearest_by_brute_force() -> None:
-    rng = np.random.default_rng(0)
-    features, points = (rng.normal(size=(n, 6)).astype(np.float32) for n in (1030, 5))
-    distances, rows = nearest(points, features, 4)
-    apart = np.linalg.norm(points[:, None].astype(float) - features, axis=2)
-    assert (rows == apart.argsort(axis=1)[:, :4]).all()
-    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :4])
-
-    distances, rows = nearest(features, features, 1, but_itself=True)
-    apart = np.linalg.norm(features[:, None].astype(float) - features, axis=2)
-    np.fill_diagonal(apart, np.inf)
-    assert (rows[:, 0] == apart.argmin(axis=1)).all()
-    np.testing.assert_allclose(distances[:, 0], apart.min(axis=1))
 
 
 def test_relatives_and_strangers_by_brute_force() -> None:
@@ -73,7 +59,7 @@ def test_species_are_numbers_or_else_files(tmp_path: Path) -> None:
     assert own.tolist() == ["a.svg", "b.gif", "c.png", "c.png"]
     for wrong, text, words in (
         (5, manifest.read_text(), "m.csv has 4 rows for 5 pictures"),
-        (4, "row,source\n0,a.svg\n", "m.csv is no readable manifest"),
+        (4, "row,source\n0,a.svg\n", "m.csv cannot be read"),
         (4, "row,source,national_number\n", "m.csv has 0 rows for 4 pictures"),
     ):
         manifest.write_text(text)
@@ -101,5 +87,22 @@ def test_another_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"by effnet_lite0 \(01234567…\), not .*\(98765432…\)"):
         load_index(file, other, 4)
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(PipelineError, match=r"i\.npz is no index"):
+    with pytest.raises(PipelineError, match=r"i\.npz cannot be read"):
         load_index(file, ENCODER, 4)
+
+
+def test_copies_are_closer_than_the_closest_twentieth() -> None:
+    to_others = np.arange(1.0, 102)  # 5 % quantile: 6
+    index = Index(np.empty((0, 0)), np.array([1.0, np.inf, 3.0]), to_others)
+    assert copy_figures(np.array([5.9, 6.0, 5.0, 50.0]), index) == {
+        "nearest_median": 5.95,
+        "copies": 0.5,
+        "nearest_median_other_species": 51.0,
+        "nearest_median_same_species": 2.0,
+    }
+
+
+def test_the_closest_images_and_others_are_shown() -> None:
+    distances = np.array([9.0, 1, 8, 2, 7, 3, 6, 4, 5])
+    assert distances[select_shown(distances)].tolist() == [1, 2, 3, 4, 6, 9]
+    assert distances[select_shown(distances[:2])].tolist() == [1, 9]

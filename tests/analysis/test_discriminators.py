@@ -6,11 +6,13 @@ import torch
 
 from pokegan.analysis.discriminators import (
     calibrate,
-    filter_pictures,
+    filter_images,
     first_filters,
+    inspect_discriminator,
     layer_features,
-    likeness,
+    mean_similarity,
 )
+from pokegan.analysis.probing import Task
 from pokegan.compute.randomness import Streams
 from pokegan.networks.factory import build_network
 from pokegan.networks.sampling import from_uint8
@@ -71,13 +73,13 @@ def test_the_network_stays_as_it_was(drawings: np.ndarray) -> None:
 @pytest.mark.parametrize(("description", "side"), [(CONVOLUTION, 4), (DENSE, 32)])
 def test_filters_are_pictures_with_grey_for_zero(description: dict[str, object], side: int) -> None:
     filters = first_filters(network(description))
-    pictures = filter_pictures(filters)
+    pictures = filter_images(filters)
     assert pictures.shape == (min(64, len(filters)), side, side, 3)
     extremes = np.stack([pictures.min(axis=(1, 2, 3)), 255 - pictures.max(axis=(1, 2, 3))])
     assert (extremes.min(axis=0) == 0).all()
     by_hand = torch.zeros(1, 3, 2, 2)
     by_hand[0, 0, 1, 0], by_hand[0, 2, 0, 1] = 0.5, -0.25
-    assert filter_pictures(by_hand)[0].tolist() == [
+    assert filter_images(by_hand)[0].tolist() == [
         [[128, 128, 128], [128, 128, 64]],
         [[255, 128, 128], [128, 128, 128]],
     ]
@@ -85,6 +87,33 @@ def test_filters_are_pictures_with_grey_for_zero(description: dict[str, object],
 
 def test_likeness_is_the_mean_cosine() -> None:
     filters = torch.eye(4).reshape(4, 1, 2, 2)
-    assert likeness(filters, 3 * filters) == 1
-    assert likeness(filters, -filters) == -1
-    assert likeness(filters, filters.flip(0)) == 0
+    assert mean_similarity(filters, 3 * filters) == 1
+    assert mean_similarity(filters, -filters) == -1
+    assert mean_similarity(filters, filters.flip(0)) == 0
+
+
+def test_training_changes_filters_and_scores(drawings: np.ndarray) -> None:
+    """A trained discriminator whose first layer is constant predicts types by chance."""
+    types = np.where(
+        drawings.mean(axis=(1, 2, 3)) > np.median(drawings.mean(axis=(1, 2, 3))), "a", "b"
+    )
+    task = Task(np.arange(48), types, np.arange(48), {}, 0)
+    trained, untrained = network(CONVOLUTION), network(CONVOLUTION)
+    first = trained.features[0]
+    first.parametrizations.weight.original.data.fill_(0.1)
+    first.bias.data.zero_()
+    arrays, figures = inspect_discriminator(trained, untrained, drawings, task, seed=1)
+    assert figures["filters_likeness"] < 0.9
+    assert figures["untrained_accuracy"] > 0.6
+    gain = figures["trained_accuracy"] - figures["untrained_accuracy"]
+    assert figures["gain_accuracy"] == pytest.approx(gain, abs=1e-4)
+    assert len(np.unique(arrays["trained"])) == 1
+    assert len(np.unique(arrays["untrained"])) > 1
+
+
+def test_an_impossible_task_leaves_the_filters(drawings: np.ndarray) -> None:
+    task = Task(np.arange(48), np.full(48, "a"), np.arange(48), {}, 0)
+    arrays, figures = inspect_discriminator(network(DENSE), network(DENSE, 2), drawings, task, 1)
+    assert arrays["trained"].shape == (64, 32, 32, 3)
+    assert figures["filters"] == 64
+    assert not [key for key in figures if "accuracy" in key]

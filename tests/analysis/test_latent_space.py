@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,20 +10,16 @@ from torch import Tensor
 from pokegan.analysis.latent_space import (
     closed_path,
     differences,
-    encode_pictures,
-    reconstructions,
+    rotate,
     spherical_path,
-    turned,
 )
 from pokegan.compute.randomness import Streams
 from pokegan.core.errors import PipelineError
-from pokegan.networks.sampling import from_uint8, generate_images, sample_latents
-from pokegan.networks.weights import load_network
-from tests.cli.test_common import save_model
+from pokegan.networks.sampling import sample_latents
 
 
 def rotated(angle: float) -> Tensor:
-    """A latent of length 3, turned by ANGLE from the first axis towards the second."""
+    """A latent of length 3, rotate by ANGLE from the first axis towards the second."""
     return 3 * torch.tensor([np.cos(angle), np.sin(angle), 0.0, 0.0], dtype=torch.float32)
 
 
@@ -91,18 +85,10 @@ def test_a_closed_path_ends_where_it_began() -> None:
     assert (steps.max(dim=1).values < 1.5 * steps.min(dim=1).values).all()
 
 
-def test_encoding_pictures(workspace: Path, drawings: np.ndarray) -> None:
-    encoder = load_network(save_model(workspace / "model", "aegan"), "encoder")
-    z = encode_pictures(encoder, drawings, batch_size=20)
-    assert z.shape == (48, 8)
-    with torch.no_grad():
-        torch.testing.assert_close(z, encoder(from_uint8(torch.from_numpy(drawings))))
-
-
-def test_a_latent_is_turned_by_degrees_and_keeps_its_length() -> None:
+def test_a_latent_is_rotate_by_degrees_and_keeps_its_length() -> None:
     z, towards = sample_latents(10, 8, Streams(1)["samples"]).split(5)
     degrees = np.array([0, 5, 30, 90, 180])
-    around = turned(z, towards, degrees)
+    around = rotate(z, towards, degrees)
     assert around.shape == (5, 5, 8)
     torch.testing.assert_close(around[:, 0], z)
     torch.testing.assert_close(around[:, 4], -z)
@@ -122,17 +108,3 @@ def test_differences_are_means_over_a_picture() -> None:
     assert differences(black, white) == pytest.approx([1, 0.6])
     assert differences(white, black) == pytest.approx([1, 0.6])
     assert (differences(white, white) == 0).all()
-
-
-def test_reconstructions_are_encoded_and_drawn_again(workspace: Path, drawings: np.ndarray) -> None:
-    folder = save_model(workspace / "model", "aegan")
-    generator, encoder = (load_network(folder, name) for name in ("generator", "encoder"))
-    z, originals, again, picture_errors, latent_errors = reconstructions(
-        generator, encoder, drawings
-    )
-    assert originals is drawings
-    torch.testing.assert_close(z, encode_pictures(encoder, drawings))
-    assert (again == generate_images(generator, z).numpy()).all()
-    expected = np.abs(again / 255 - drawings / 255).mean(axis=(1, 2, 3))
-    np.testing.assert_allclose(picture_errors, expected)
-    torch.testing.assert_close(latent_errors, (encode_pictures(encoder, again) - z).norm(dim=1))

@@ -11,12 +11,12 @@ import pytest
 from pokegan.analysis.probing import (
     FOLDS,
     Task,
-    always_the_commonest,
     linear_probe,
+    majority_baseline,
     make_task,
     read_labels,
     split,
-    summary,
+    summarize,
 )
 from pokegan.core.errors import PipelineError
 
@@ -85,8 +85,8 @@ def test_features_without_any_difference_are_no_fault(task: Task) -> None:
 
 
 def test_the_commonest_type_is_right_as_often_as_there_is_of_it(task: Task) -> None:
-    folds, commonest = always_the_commonest(task, seed=1)
-    told = summary("commonest", folds)
+    folds, commonest = majority_baseline(task, seed=1)
+    told = summarize("commonest", folds)
     assert commonest == "Water"
     assert told["commonest_accuracy"] == 0.5
     assert told["commonest_balanced_accuracy"] == round(1 / 3, 4)
@@ -94,7 +94,7 @@ def test_the_commonest_type_is_right_as_often_as_there_is_of_it(task: Task) -> N
 
 def test_mean_and_spread_over_the_folds() -> None:
     folds = [{"accuracy": value} for value in (0.1, 0.2, 0.6)]
-    assert summary("x", folds) == {"x_accuracy": 0.3, "x_accuracy_spread": 0.2646}
+    assert summarize("x", folds) == {"x_accuracy": 0.3, "x_accuracy_spread": 0.2646}
 
 
 def test_the_same_seed_gives_the_same_folds(task: Task) -> None:
@@ -119,7 +119,7 @@ def test_types_with_few_families_are_left_out_and_counted(tmp_path: Path) -> Non
     task = make_task(read_labels(labels(tmp_path, rows), len(rows)))
     assert task.rows.tolist() == [*range(FOLDS), *range(FOLDS + 4, len(rows))]
     assert task.left_out == {"Ice": 3}
-    assert task.unlabelled == 1
+    assert task.unlabeled == 1
     assert task.is_possible
     assert task.facts["pictures_of_rare_types"] == 3
     assert task.facts["types"] == 2
@@ -132,10 +132,10 @@ def test_nothing_and_one_type_are_no_task(tmp_path: Path, rows: list[str]) -> No
 
 def test_labels_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     file = labels(tmp_path, ["1,Bug,,1"])
-    with pytest.raises(PipelineError, match=r"labels.csv is not of the same 2 pictures"):
+    with pytest.raises(PipelineError, match=r"labels.csv does not label the same 2 pictures"):
         read_labels(file, 2)
     pd.DataFrame({"row": [0]}).to_csv(file)
-    with pytest.raises(PipelineError, match=r"labels.csv holds no labels"):
+    with pytest.raises(PipelineError, match=r"labels.csv cannot be read"):
         read_labels(file, 1)
     file.unlink()
     with pytest.raises(PipelineError, match=r"labels.csv is missing; run `dvc repro`"):

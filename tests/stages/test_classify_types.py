@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Stage, assert_one_sentence
 
-ARGUMENTS = ("effnet_lite0", "pictures.npy", "labels.csv", "types.json", "types.npz")
+ARGUMENTS = ("effnet_lite0", "pictures.npy", "labels.csv", "types.npz", "types.json")
 TYPES = ("Fire", "Water")
 COLOURS = {"Fire": (220, 60, 30), "Water": (40, 90, 220), "": (0, 0, 0)}
 LINES, EACH = 12, 2  # evolution lines a type, pictures a line
@@ -40,7 +40,7 @@ def write(differ_by: str, types: tuple[str, ...] = TYPES, lines: int = LINES) ->
 
 
 def contrasted(stage: Stage) -> dict[str, float]:
-    made = stage("contrast", *ARGUMENTS)
+    made = stage("classify_types", *ARGUMENTS)
     assert made.exit_code == 0, made.output
     told: dict[str, float] = json.loads(Path("types.json").read_text())
     return told
@@ -100,6 +100,6 @@ def test_too_few_to_tell_apart_are_no_fault(
 def test_labels_of_other_pictures_are_named(stage: Stage) -> None:
     write("colour")
     np.save("pictures.npy", np.load("pictures.npy")[:-1])
-    result = stage("contrast", *ARGUMENTS)
-    assert_one_sentence(result, "labels.csv is not of the same 48 pictures")
+    result = stage("classify_types", *ARGUMENTS)
+    assert_one_sentence(result, "labels.csv does not label the same 48 pictures")
     assert not Path("types.json").exists()
