@@ -17,7 +17,6 @@ from pokegan.metrics.neighbors import distance_blocks, nearest_neighbors
 # The images to show: the closest, and others at even ranks; each beside its neighbors.
 N_CLOSEST, N_OTHERS, N_NEIGHBORS = 3, 3, 5
 CLOSE_QUANTILE = 0.05
-nearest = nearest_neighbors  # former name, until the commands use the new one
 
 
 class Index(NamedTuple):

@@ -127,13 +127,3 @@ def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     pairs = zip(first, second, strict=True)
     return np.array([np.abs(one.astype(int) - other).mean() / 255 for one, other in pairs])
-
-
-def __getattr__(name: str) -> object:
-    """Resolve former names until the commands import from `reconstruction`."""
-    from pokegan.analysis import reconstruction
-
-    names = {"Reconstruction": "Reconstruction", "reconstructions": "reconstruct"}
-    if name not in names:
-        raise AttributeError(name)
-    return getattr(reconstruction, names[name])

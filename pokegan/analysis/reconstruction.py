@@ -29,11 +29,6 @@ class Reconstruction(NamedTuple):
     image_errors: np.ndarray  # (N,) mean absolute difference, 0 to 1
     latent_errors: Tensor  # (N,) |z_recon - z|
 
-    # Former names, until the commands use the new ones.
-    originals = property(lambda self: self.x)
-    again = property(lambda self: self.x_recon)
-    picture_errors = property(lambda self: self.image_errors)
-
 
 def encode_images(encoder: nn.Module, images: np.ndarray) -> Tensor:
     """Encode images, uint8 (N, R, R, 3), to latents (N, latent_dim) on the CPU."""

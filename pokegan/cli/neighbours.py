@@ -40,11 +40,12 @@ def neighbours(
 
     import numpy as np
 
-    from pokegan.analysis.copies import load_index, nearest
+    from pokegan.analysis.copies import load_index
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.arrays import check_resolution, load_images
     from pokegan.core.params import read_params
     from pokegan.metrics.encoding import encode, load_encoder
+    from pokegan.metrics.neighbors import nearest_neighbors
     from pokegan.networks.sampling import generate_images, seeded_latents
 
     images = load_images(data)
@@ -56,7 +57,7 @@ def neighbours(
     index = load_index(data.with_name(f"{data.stem}_index.npz"), encoder, len(images))
     fakes = generate_images(generator, seeded_latents(count, config["latent_dim"], seed)).numpy()
     features = encode(encoder, fakes, device).features
-    distances, rows = nearest(features, index.features, min(NEIGHBOURS, len(images)))
+    distances, rows = nearest_neighbors(features, index.features, min(NEIGHBOURS, len(images)))
     captions = []
     for row, near in zip(rows, distances, strict=True):
         closer = (index.to_others > near[0]).mean()

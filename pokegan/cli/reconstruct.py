@@ -15,7 +15,7 @@ from pokegan.core.files import round_sig
 if TYPE_CHECKING:
     import numpy as np
 
-    from pokegan.analysis.latent_space import Reconstruction
+    from pokegan.analysis.reconstruction import Reconstruction
 
 COLUMNS = 8
 NAMES = ("picture_error", "latent_error", "latent_norm")
@@ -64,7 +64,8 @@ def reconstruct(
 
     import numpy as np
 
-    from pokegan.analysis.latent_space import reconstructions, spherical_path
+    from pokegan.analysis.latent_space import spherical_path
+    from pokegan.analysis.reconstruction import reconstruct as reconstruct_images
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.params import read_params
     from pokegan.networks.sampling import generate_images
@@ -79,7 +80,7 @@ def reconstruct(
     encoder = load_network(folder, "encoder").to(device)
     originals = np.stack([prepare_image(file, config["resolution"], margin) for file in files])
 
-    result = reconstructions(generator, encoder, originals)
+    result = reconstruct_images(generator, encoder, originals)
     if interpolate:
         path = spherical_path(result.z[0], result.z[1], np.linspace(0, 1, steps))
         between = generate_images(generator, path).numpy()
@@ -87,7 +88,7 @@ def reconstruct(
         common.save_sheet(output, row, len(row), scale)
     else:
         save_pairs(output, [file.name for file in files], result, scale)
-    columns = (result.picture_errors, result.latent_errors, result.z.norm(dim=1))
+    columns = (result.image_errors, result.latent_errors, result.z.norm(dim=1))
     rows = [
         {"file": str(file)}
         | {name: round_sig(float(n)) for name, n in zip(NAMES, row, strict=True)}
@@ -103,9 +104,9 @@ def save_pairs(output: Path, names: list[str], result: Reconstruction, scale: in
 
     from pokegan.report.animation import captioned
 
-    errors = [f"error {error:.3f}" for error in result.picture_errors]
-    above = captioned(common.enlarge(result.originals, scale), names)
-    below = captioned(common.enlarge(result.again, scale), errors)
+    errors = [f"error {error:.3f}" for error in result.image_errors]
+    above = captioned(common.enlarge(result.x, scale), names)
+    below = captioned(common.enlarge(result.x_recon, scale), errors)
     common.save_sheet(output, np.concatenate([above, below], axis=1), COLUMNS)
 
 

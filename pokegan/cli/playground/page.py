@@ -219,10 +219,10 @@ class Page:
         if not (self._file and self._network.has_encoder):
             return
         result = self._network.reconstruct(*self._file, self._margin)
-        widgets.show(self._input, result.originals[0])
-        widgets.show(self._output, result.again[0])
+        widgets.show(self._input, result.x[0])
+        widgets.show(self._output, result.x_recon[0])
         self._error.set_text(
-            f"reconstruction: mean absolute error {result.picture_errors[0]:.3f} of values in "
+            f"reconstruction: mean absolute error {result.image_errors[0]:.3f} of values in "
             f"[0, 1]; error of the latent {result.latent_errors[0]:.2f}, whose length is "
             f"{result.z[0].norm():.2f}"
         )

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pokegan.analysis.latent_space import Reconstruction, reconstructions, spherical_path
+from pokegan.analysis.latent_space import spherical_path
+from pokegan.analysis.reconstruction import Reconstruction, reconstruct
 from pokegan.cli.common import load_generator_at
 from pokegan.cli.playground.directions import principal_directions
 from pokegan.cli.reconstruct import prepare_image
@@ -88,4 +89,4 @@ class TrainedNetwork:
             PipelineError: it is not an image or is blank, or the network has no encoder.
         """
         original = prepare_image(Path(name or "image"), self.resolution, margin, content)
-        return reconstructions(self._generator(None), self._encoder, np.stack([original]))
+        return reconstruct(self._generator(None), self._encoder, np.stack([original]))
