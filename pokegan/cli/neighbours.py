@@ -7,14 +7,18 @@ from pathlib import Path
 import click
 
 from pokegan.cli import common
+from pokegan.core.errors import PipelineError
 
 NEIGHBOURS = 5
 
 
 @click.command()
 @common.model_argument
-@click.argument("data", type=click.Path(path_type=Path))
 @common.output_argument
+@click.option(
+    "--data", type=click.Path(path_type=Path),
+    help="Training set (.npy), with its index beside it.  [default: the one in dvc.yaml]",
+)  # fmt: skip
 @click.option(
     "--count", type=click.IntRange(min=1), default=8, show_default=True,
     help="Number of generated images.",
@@ -23,17 +27,18 @@ NEIGHBOURS = 5
 @common.step_option
 @common.scale_option
 def neighbours(
-    model: str, data: Path, output: Path, count: int, seed: int, step: int | None, scale: int
+    model: str, output: Path, data: Path | None, count: int, seed: int, step: int | None, scale: int
 ) -> None:
-    """Show the five training images in DATA that are nearest to each image that MODEL generates.
+    """Show the five training images that are nearest to each image that MODEL generates.
 
-    MODEL is a folder or a model in MLflow. DATA is a training set (.npy) with its index beside it
-    (dvc repro). OUTPUT (.png) has one row per generated image: the image, then its neighbours with
-    their row in DATA and their Euclidean distance. The caption of the image is the share of
-    training images whose nearest image of another species is farther away than its neighbour.
+    MODEL is a folder or a model in MLflow. OUTPUT (.png) has one row per generated image: first the
+    image, captioned with the share of training images whose nearest image of another species is
+    farther away than its neighbour; then its neighbours, with their row in the training set and
+    their Euclidean distance in the features of the first encoder in params.yaml.
 
     \b
-    pokegan neighbours models/dcgan819 data/pokemon2457.npy neighbours.png
+    pokegan neighbours models/dcgan819 neighbours.png
+    pokegan neighbours models:/pokegan-aegan@best_effnet_lite0 near.png --data data/pokemon14000.npy
     """  # noqa: D301
     common.check_output(output, common.SHEET)
     folder = common.model_folder(model)
@@ -43,11 +48,15 @@ def neighbours(
     from pokegan.analysis.copies import load_index
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.arrays import check_resolution, load_images
-    from pokegan.core.params import read_params
+    from pokegan.core.params import read_networks, read_params
     from pokegan.metrics.encoding import encode, load_encoder
     from pokegan.metrics.neighbors import nearest_neighbors
     from pokegan.networks.sampling import generate_images, seeded_latents
 
+    if data is None:
+        if (network := read_networks().get(folder.name)) is None:
+            raise PipelineError(f"{model} is not named in dvc.yaml; pass its training set, --data.")
+        data = Path("data", f"{network.pictures}.npy")
     images = load_images(data)
     set_deterministic(seed)
     device = choose_device()

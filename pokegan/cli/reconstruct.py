@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pokegan.analysis.reconstruction import Reconstruction
 
 COLUMNS = 8
-NAMES = ("picture_error", "latent_error", "latent_norm")
 
 
 @click.command()
@@ -34,12 +33,7 @@ NAMES = ("picture_error", "latent_error", "latent_norm")
 )  # fmt: skip
 @common.scale_option
 def reconstruct(
-    model: str,
-    output: Path,
-    files: tuple[Path, ...],
-    interpolate: bool,
-    steps: int,
-    scale: int,
+    model: str, output: Path, files: tuple[Path, ...], interpolate: bool, steps: int, scale: int
 ) -> None:
     """Encode the images FILES with the AEGAN MODEL and generate them again from their latents.
 
@@ -88,14 +82,21 @@ def reconstruct(
         common.save_sheet(output, row, len(row), scale)
     else:
         save_pairs(output, [file.name for file in files], result, scale)
-    columns = (result.image_errors, result.latent_errors, result.z.norm(dim=1))
-    rows = [
-        {"file": str(file)}
-        | {name: round_sig(float(n)) for name, n in zip(NAMES, row, strict=True)}
-        for file, *row in zip(files, *columns, strict=True)
-    ]
     click.echo(f"{output}: {len(files)} images", err=True)
-    click.echo(json.dumps({"model": model, "pictures": rows}, indent=2))
+    click.echo(json.dumps({"model": model, "pictures": list_errors(files, result)}, indent=2))
+
+
+def list_errors(files: tuple[Path, ...], result: Reconstruction) -> list[dict[str, Any]]:
+    """Return the errors of each image for the JSON on standard output."""
+    columns = {
+        "picture_error": result.image_errors,
+        "latent_error": result.latent_errors,
+        "latent_norm": result.z.norm(dim=1),
+    }
+    return [
+        {"file": str(file), **{key: round_sig(float(each[row])) for key, each in columns.items()}}
+        for row, file in enumerate(files)
+    ]
 
 
 def save_pairs(output: Path, names: list[str], result: Reconstruction, scale: int) -> None:

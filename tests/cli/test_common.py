@@ -69,6 +69,7 @@ def test_a_model_is_a_folder_with_a_config(workspace: Path) -> None:
     assert not (workspace / "mlflow.db").exists()
 
 
+@pytest.mark.slow
 def test_models_in_mlflow_are_downloaded(workspace: Path) -> None:
     """A registered pyfunc model and files of a run, logged with MLflow alone."""
     from pokegan.tracking.store import import_mlflow, opened

@@ -33,7 +33,7 @@ def data(workspace: Path, drawings: np.ndarray) -> Path:
 
 
 def test_a_copied_image_stands_beside_its_copy(pokegan: Pokegan, data: Path) -> None:
-    command = ("neighbours", "model", data, "n.png", "--count", "3", "--scale", "1")
+    command = ("neighbours", "model", "n.png", "--data", data, "--count", "3", "--scale", "1")
     result = pokegan(*command)
     assert result.exit_code == 0, result.output
     images = cells(np.asarray(Image.open("n.png")), 6, 32, 48)[:, :32].reshape(3, 6, 32, 32, 3)
@@ -45,10 +45,25 @@ def test_a_copied_image_stands_beside_its_copy(pokegan: Pokegan, data: Path) -> 
     assert Path("n.png").read_bytes() == content
 
 
+def test_the_default_is_the_training_set_of_the_network(pokegan: Pokegan, data: Path) -> None:
+    Path("model").rename("dcgan819")
+    Path("data").mkdir()
+    data.rename("data/pokemon2457.npy")
+    Path("data_index.npz").rename("data/pokemon2457_index.npz")
+    result = pokegan("neighbours", "dcgan819", "n.png")
+    assert result.exit_code == 0, result.output
+    assert Path("n.png").exists()
+
+
 def test_missing_and_foreign_files_give_one_sentence(pokegan: Pokegan, data: Path) -> None:
     save_array(Path("other.npy"), np.zeros((4, 64, 64, 3), np.uint8))
-    assert_one_sentence(pokegan("neighbours", "model", "none.npy", "n.png"), "none.npy")
-    assert_one_sentence(pokegan("neighbours", "model", "other.npy", "n.png"), "other.npy", "64")
+    assert_one_sentence(pokegan("neighbours", "model", "n.png", "--data", "none.npy"), "none.npy")
+    assert_one_sentence(
+        pokegan("neighbours", "model", "n.png", "--data", "other.npy"), "other.npy", "64"
+    )
+    assert_one_sentence(pokegan("neighbours", "model", "n.png"), "model", "--data")
     Path("data_index.npz").unlink()
-    assert_one_sentence(pokegan("neighbours", "model", data, "n.png"), "data_index.npz", "repro")
+    assert_one_sentence(
+        pokegan("neighbours", "model", "n.png", "--data", data), "data_index.npz", "repro"
+    )
     assert not Path("n.png").exists()

@@ -83,10 +83,10 @@ def test_an_image_is_reconstructed(aegan: TrainedNetwork, drawings: np.ndarray) 
     Path("disc.png").write_bytes(content)
     result = aegan.reconstruct("../disc.png", content, 0.03)
     original = prepare_image(Path("disc.png"), 32, 0.03)
-    assert (result.originals[0] == original).all()
-    assert (result.again == aegan.generate(result.z)).all()
-    assert result.picture_errors[0] == pytest.approx(
-        np.abs(result.again[0] / 255 - original / 255).mean()
+    assert (result.x[0] == original).all()
+    assert (result.x_recon == aegan.generate(result.z)).all()
+    assert result.image_errors[0] == pytest.approx(
+        np.abs(result.x_recon[0] / 255 - original / 255).mean()
     )
 
 
