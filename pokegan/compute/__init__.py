@@ -1,1 +1,1 @@
-"""TODO."""
+"""Computation: device, precision, random streams and several processes."""

@@ -1,4 +1,4 @@
-"""The machine: where to compute, in which precision, and how to be exact about it."""
+"""Device, precision and determinism of PyTorch."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import torch
 
 
 def choose_device() -> torch.device:
-    """The CUDA GPU of this process, else the CPU. CUDA_VISIBLE_DEVICES= hides the GPU."""
+    """Return the current CUDA device, or the CPU if there is none."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def choose_precision(wanted: str, device: torch.device) -> str:
-    """'bf16' or 'fp32' for WANTED 'auto', 'bf16' or 'fp32': bf16 where DEVICE computes in it."""
-    if wanted != "auto":
-        return wanted
+def choose_precision(requested: str, device: torch.device) -> str:
+    """Resolve "auto" to "bf16" if the device computes in it natively, else to "fp32"."""
+    if requested != "auto":
+        return requested
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    # Younger than the oldest torch that this runs on; an older one computes in fp32.
+    # Older versions of torch lack get_capabilities.
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Compute convolutions and products in PRECISION; weights and losses stay fp32."""
+    """Compute convolutions and matrix products in "bf16" or "fp32"; weights stay fp32."""
     if precision == "fp32":
         return nullcontext()
-    # Without its cache, weights that an optimizer has just moved are never used in an old copy.
+    # A cache would keep bf16 copies of weights that the optimizer has updated since.
     return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
 
 
 def set_deterministic(seed: int) -> None:
-    """Seed torch's global generators and allow only operations that repeat bit by bit."""
+    """Seed torch's global generators and raise an error for nondeterministic operations."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
-    # As use_deterministic_algorithms(True), which loads torch's compiler besides: a second a stage.
+    # Like use_deterministic_algorithms(True), which also imports torch's compiler (one second).
     torch.set_deterministic_debug_mode("error")
-    # Nothing here reads memory before it is written; filling it first costs time for nothing.
+    # Only needed by code that reads uninitialized memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    # On GPUs cuDNN would else compute fp32 convolutions in TF32, with 10 bits of mantissa.
+    # By default, cuDNN computes fp32 convolutions in TF32, with 10 bits of mantissa.
     torch.backends.cudnn.allow_tf32 = False

@@ -1,1 +1,1 @@
-"""Networks, losses and the training of GANs."""
+"""GAN families: one module per family, with its networks and its training step."""

@@ -1,8 +1,4 @@
-"""AEGAN: a bijective mapping between images and latents (Lazarou 2020, arXiv:2004.05472).
-
-A generator G and an encoder E form two autoencoders, image → latent → image and latent → image →
-latent. One discriminator, Dx, classifies images; the other, Dz, classifies latents.
-"""
+"""AEGAN: two autoencoders, of images and of latents (Lazarou 2020, arXiv:2004.05472)."""
 
 from __future__ import annotations
 
@@ -17,13 +13,7 @@ from pokegan.core.schema import AeganParams
 from pokegan.networks.factory import NetworkConfig, discriminator_config, generator_config
 from pokegan.networks.sampling import sample_latents
 from pokegan.training.gan import Gan
-from pokegan.training.losses import (
-    bce_loss,
-    frozen,
-    mean_probability,
-    nonsaturating_loss,
-    optimizer_step,
-)
+from pokegan.training.losses import bce_loss, mean_probability, nonsaturating_loss, optimizer_step
 
 # Batches of Dx: x, G(z) and G(E(x)). Batches of Dz: z, E(x) and E(G(z)).
 D_BATCHES = ("real", "fakes", "recon")
@@ -53,10 +43,7 @@ class Aegan(Gan):
                 "normalization": params.normalization_encoder,
             },
             "discriminator": discriminator_config(params, resolution),
-            "latent_discriminator": {
-                "kind": "LatentDiscriminator",
-                "latent_dim": params.latent_dim,
-            },
+            "latent_discriminator": {"kind": "LatentDiscriminator", "latent_dim": self.latent_dim},
         }
 
     def sample_inputs(self, count: int, streams: Streams) -> dict[str, Tensor]:
@@ -73,15 +60,10 @@ class Aegan(Gan):
         }
 
     def step(self, real: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Update Dx and Dz, then G and E, on one batch (Lazarou 2020, section 3).
+        """Update Dx and Dz, then G and E (Lazarou 2020, section 3).
 
-        Args:
-            real: training images x, float (N, 3, R, R) in [-1, 1].
-            inputs: random inputs from `sample_inputs`.
-
-        Returns:
-            The losses, the means of Dx(x) and Dx(G(z)) before the update, both gradient norms, and
-            the reconstruction errors of G(E(x)) (mean absolute) and E(G(z)) (mean squared).
+        Measures: losses, means of Dx(x) and Dx(G(z)) before the update, gradient norms, and the
+        errors of G(E(x)) (mean absolute) and E(G(z)) (mean squared).
         """
         generator, encoder, discriminator, latent_discriminator = self.networks.values()
         params, augment, z = self.params, self.augmentation, inputs["z"]
@@ -100,18 +82,17 @@ class Aegan(Gan):
 
         x_error = functional.l1_loss(x_recon.float(), real)
         z_error = functional.mse_loss(z_recon.float(), z)
-        with frozen(discriminator, latent_discriminator):
-            with parametrize.cached():
-                images = zip((fakes, x_recon), G_BATCHES, strict=True)
-                x_logits_g = [discriminator(augment(x, inputs, batch)) for x, batch in images]
-            z_logits_g = [latent_discriminator(each) for each in (encoded, z_recon)]
-            generator_loss = (
-                params.picture_adversarial * sum(map(nonsaturating_loss, x_logits_g))
-                + params.latent_adversarial * sum(map(nonsaturating_loss, z_logits_g))
-                + params.picture_reconstruction * x_error
-                + params.latent_reconstruction * z_error
-            )
-            generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
+        with parametrize.cached():
+            images = zip((fakes, x_recon), G_BATCHES, strict=True)
+            x_fooling = [discriminator(augment(x, inputs, batch)) for x, batch in images]
+        z_fooling = [latent_discriminator(each) for each in (encoded, z_recon)]
+        generator_loss = (
+            params.picture_adversarial * sum(map(nonsaturating_loss, x_fooling))
+            + params.latent_adversarial * sum(map(nonsaturating_loss, z_fooling))
+            + params.picture_reconstruction * x_error
+            + params.latent_reconstruction * z_error
+        )
+        generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
         return {
             "discriminator_loss": image_loss.detach(),
@@ -127,12 +108,9 @@ class Aegan(Gan):
 
 
 def discriminator_loss(logits: list[Tensor], inputs: dict[str, Tensor], domain: str) -> Tensor:
-    """Return the loss of Dx or Dz: real samples weigh as much as both kinds of fakes together.
+    """Return the loss of Dx or Dz for the logits (N,) of each of `D_BATCHES`.
 
-    Args:
-        logits: for each of `D_BATCHES`, (N,).
-        inputs: random inputs of the step, with the labels.
-        domain: "image" or "latent".
+    Real samples have the same weight as both kinds of fakes together.
     """
     real, fakes, recon = (
         bce_loss(each, inputs[f"{domain}_{batch}_label"])

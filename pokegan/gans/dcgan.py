@@ -9,13 +9,7 @@ from pokegan.compute.randomness import Streams
 from pokegan.networks.factory import NetworkConfig, discriminator_config, generator_config
 from pokegan.networks.sampling import sample_latents
 from pokegan.training.gan import Gan
-from pokegan.training.losses import (
-    bce_loss,
-    frozen,
-    mean_probability,
-    nonsaturating_loss,
-    optimizer_step,
-)
+from pokegan.training.losses import bce_loss, mean_probability, nonsaturating_loss, optimizer_step
 
 
 class Dcgan(Gan):
@@ -38,14 +32,9 @@ class Dcgan(Gan):
         }
 
     def step(self, real: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Update D, then G, on one batch (Goodfellow et al. 2014, algorithm 1 with k = 1).
+        """Update D, then G (Goodfellow et al. 2014, algorithm 1 with k = 1).
 
-        Args:
-            real: training images x, float (N, 3, R, R) in [-1, 1].
-            inputs: random inputs from `sample_inputs`.
-
-        Returns:
-            Both losses, the means of D(x) and D(G(z)) before the update, both gradient norms.
+        Measures: both losses, means of D(x) and D(G(z)) before the update, both gradient norms.
         """
         generator, discriminator = self.networks.values()
         augment = self.augmentation
@@ -61,10 +50,9 @@ class Dcgan(Gan):
             self.optimizers["discriminator"], discriminator_loss
         )
 
-        with frozen(discriminator):
-            logits = discriminator(augment(fakes, inputs, "fakes_for_generator"))
-            generator_loss = nonsaturating_loss(logits)
-            generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
+        logits = discriminator(augment(fakes, inputs, "fakes_for_generator"))
+        generator_loss = nonsaturating_loss(logits)
+        generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
         return {
             "discriminator_loss": discriminator_loss.detach(),

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Networks: architectures, construction, sampling and files."""

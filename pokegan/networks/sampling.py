@@ -1,7 +1,7 @@
-"""Latents in, images out: sampling from a generator.
+"""Sample latents and generate images.
 
-Latents are float32 tensors (N, latent_dim) on the CPU; images are uint8 arrays (N, R, R, 3), or
-float tensors (N, 3, R, R) in [-1, 1] inside the networks.
+Latents are float32 (N, latent_dim) on the CPU. Images are uint8 (N, R, R, 3) outside of networks
+and float (N, 3, R, R) in [-1, 1] inside.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from pokegan.compute.randomness import Streams
 
 
 def sample_latents(count: int, latent_dim: int, stream: torch.Generator) -> Tensor:
-    """COUNT latents from N(0, 1): (COUNT, latent_dim), float32, on the CPU."""
+    """Sample latents (count, latent_dim) from N(0, 1)."""
     return torch.randn(count, latent_dim, generator=stream)
 
 
 def seeded_latents(
     count: int, latent_dim: int, seed: int, truncation: float | None = None
 ) -> Tensor:
-    """COUNT latents from N(0, 1), the first of any larger COUNT by that SEED: (COUNT, latent_dim).
+    """Sample latents (count, latent_dim) from N(0, 1) by a seed; a larger count extends them.
 
-    With TRUNCATION all numbers lie within ± that: those beyond are drawn again, and others for
-    another COUNT; the rest stay (Brock et al. 2019, section 3.1).
+    With truncation, values outside of ± truncation are resampled (Brock et al. 2019, section 3.1);
+    which values replace them depends on the count.
     """
     stream, size = Streams(seed)["samples"], count * latent_dim
-    # torch draws normal numbers by the sixteen, and others where the last sixteen are not whole.
-    drawn = torch.randn(-(-size // 16) * 16, generator=stream)
-    z = drawn[:size].view(count, latent_dim)
-    if truncation is not None and (beyond := z.abs() > truncation).any():
-        again = torch.empty(int(beyond.sum()))
-        z[beyond] = trunc_normal_(again, a=-truncation, b=truncation, generator=stream)
+    # torch.randn samples blocks of 16 values; an incomplete last block would contain others.
+    noise = torch.randn(-(-size // 16) * 16, generator=stream)
+    z = noise[:size].view(count, latent_dim)
+    if truncation is not None and (outside := z.abs() > truncation).any():
+        resampled = torch.empty(int(outside.sum()))
+        z[outside] = trunc_normal_(resampled, a=-truncation, b=truncation, generator=stream)
     return z
 
 
@@ -40,26 +40,25 @@ def seeded_latents(
 def generate_images(
     generator: nn.Module, z: Tensor, batch_size: int = 64, training: bool = False
 ) -> Tensor:
-    """Pictures of latents Z (N, latent_dim) as uint8 (N, R, R, 3), on the CPU.
+    """Generate images uint8 (N, R, R, 3) on the CPU from latents (N, latent_dim), in fp32.
 
-    The generator draws in fp32 and in evaluation mode (batch norm's running statistics), or, if
-    TRAINING, in training mode (each batch's own, which also move the running ones). It is left in
-    the mode that it was in.
+    The generator is in evaluation mode, or in training mode if `training`: then batch norm uses the
+    statistics of each batch and updates the running ones.
     """
     was_training = generator.training
     generator.train(training)
     device = next(generator.parameters()).device
-    batches = [to_uint8(generator(part.to(device))).cpu() for part in z.split(batch_size)]
+    batches = [to_uint8(generator(batch.to(device))).cpu() for batch in z.split(batch_size)]
     generator.train(was_training)
     return torch.cat(batches)
 
 
-def to_uint8(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, R, R) in [-1, 1] → uint8 (N, R, R, 3), rounded to the nearest value."""
-    scaled = pictures.float().add(1).mul(127.5).round().clamp(0, 255)
+def to_uint8(images: Tensor) -> Tensor:
+    """Convert float (N, 3, R, R) in [-1, 1] to uint8 (N, R, R, 3), rounded and clamped."""
+    scaled = images.float().add(1).mul(127.5).round().clamp(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def from_uint8(pictures: Tensor) -> Tensor:
-    """Pictures uint8 (N, R, R, 3) → channels-last float (N, 3, R, R) in [-1, 1]."""
-    return pictures.permute(0, 3, 1, 2).float().div(127.5).sub(1)
+def from_uint8(images: Tensor) -> Tensor:
+    """Convert uint8 (N, R, R, 3) to float (N, 3, R, R) in [-1, 1], channels-last in memory."""
+    return images.permute(0, 3, 1, 2).float().div(127.5).sub(1)

@@ -1,4 +1,4 @@
-"""Spectral norm: a layer whose largest singular value is one (Miyato et al. 2018)."""
+"""Spectral normalization (Miyato et al. 2018, arXiv:1802.05957)."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 
-FIRST_ITERATIONS = 15
+INITIAL_ITERATIONS = 15
 
 
 class SpectralNorm(nn.Module):
-    """A weight over its largest singular value, which power iteration follows (algorithm 1).
+    """Divide a weight by its largest singular value, estimated by power iteration (algorithm 1).
 
-    torch's own parametrization, with two differences. Kernels are read in channels-last order, in
-    which they lie in memory: the order of a matrix's columns does not change its singular values,
-    and nothing is copied. And it computes in fp32 under autocast, too.
-
-    Args:
-        weight: (out, in) or (out, in, height, width); one iteration follows with each pass in
-            training. The first vectors come from torch's global generator.
+    Unlike `torch.nn.utils.parametrizations.spectral_norm`, it computes in fp32 under autocast, and
+    it flattens kernels in their channels-last order, which avoids a copy and does not change their
+    singular values. The initial vectors come from torch's global generator; each forward pass in
+    training mode adds an iteration.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -29,21 +26,21 @@ class SpectralNorm(nn.Module):
         self.register_buffer("v", normalize(torch.randn(matrix.shape[1]), dim=0))
         self.u: Tensor
         self.v: Tensor
-        for _ in range(FIRST_ITERATIONS):
-            self._iterate(matrix)
+        for _ in range(INITIAL_ITERATIONS):
+            self._power_iteration(matrix)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """WEIGHT, of spectral norm one. Its gradient passes through the norm, not the vectors."""
+        """Return the weight with spectral norm 1; u and v are constants for the gradient."""
         with torch.autocast(weight.device.type, enabled=False):
             matrix = _matrix(weight)
             if self.training:
-                self._iterate(matrix.detach())
-            # The next iteration writes over them before the gradient has been taken.
+                self._power_iteration(matrix.detach())
+            # The next iteration overwrites the buffers before the backward pass.
             u, v = self.u.clone(), self.v.clone()
             return weight * torch.dot(u, torch.mv(matrix, v)).reciprocal()
 
     @torch.no_grad()
-    def _iterate(self, matrix: Tensor) -> None:
+    def _power_iteration(self, matrix: Tensor) -> None:
         self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
         self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))
 
@@ -53,7 +50,7 @@ def _matrix(weight: Tensor) -> Tensor:
 
 
 def apply_spectral_norm(network: nn.Module) -> None:
-    """Spectral norm on every convolution and dense layer of NETWORK, in place."""
+    """Normalize every convolution and dense layer of a network, in place."""
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.Linear):
             parametrize.register_parametrization(module, "weight", SpectralNorm(module.weight))

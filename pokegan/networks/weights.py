@@ -1,53 +1,51 @@
-"""A trained model on disk: one safetensors file a network, what they are built from beside them.
+"""Save and load trained models.
 
-Below snapshots/ stands the generator that drew (its moving average if it has one) after some of
-the steps, a file a step; config.json lists them.
+A model is a folder: config.json, one safetensors file per network, and snapshots/<step>.safetensors
+with earlier weights of the generator (of its moving average, if there is one).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from pokegan.core.errors import PipelineError
+from pokegan.core.files import read_json, reading, save_json
 from pokegan.networks.factory import NetworkConfig, build_network
 
-CONFIGURATION = "config.json"
+CONFIG = "config.json"
 SNAPSHOTS = "snapshots"
-CURE = "train it again (dvc repro) or fetch it (dvc pull)."
 
 
 def save_networks(
     folder: Path,
     networks: Mapping[str, nn.Module],
-    descriptions: Mapping[str, NetworkConfig],
+    configs: Mapping[str, NetworkConfig],
     facts: Mapping[str, Any],
     snapshots: Sequence[tuple[int, float, Mapping[str, Tensor]]] = (),
 ) -> None:
-    """Write NETWORKS, the DESCRIPTIONS that rebuild them and FACTS into the new FOLDER.
+    """Write a model into a new folder.
 
-    SNAPSHOTS are steps, epochs, and the weights of the generator that drew then.
+    `facts` are further entries of config.json; each snapshot is a step, its epoch and the weights
+    of the generator.
     """
     (folder / SNAPSHOTS).mkdir(parents=True)
     for name, network in networks.items():
         _write(folder / f"{name}.safetensors", network.state_dict())
     for step, _, weights in snapshots:
         _write(folder / SNAPSHOTS / f"{step}.safetensors", weights)
-    configuration = {
+    config = {
         **facts,
         "snapshots": [{"step": step, "epoch": epoch} for step, epoch, _ in snapshots],
-        "networks": dict(descriptions),
+        "networks": dict(configs),
     }
-    text = json.dumps(configuration, indent=2) + "\n"
-    (folder / CONFIGURATION).write_text(text, encoding="utf-8")
+    save_json(folder / CONFIG, config)
 
 
 def _write(file: Path, weights: Mapping[str, Tensor]) -> None:
@@ -55,60 +53,46 @@ def _write(file: Path, weights: Mapping[str, Tensor]) -> None:
 
 
 def load_network(folder: Path, name: str, step: int | None = None) -> nn.Module:
-    """The network NAME ("generator", "discriminator", …) in FOLDER, on the CPU, for evaluation.
-
-    With STEP it gets the weights of that snapshot, which is one of the generator.
+    """Load a network of a model, or with `step` a snapshot of its generator, in evaluation mode.
 
     Raises:
-        PipelineError: FOLDER is no trained model, has no such network, or its weights are broken
-            or not finite.
+        PipelineError: the model or the network is missing, damaged or not finite.
     """
-    descriptions = read_config(folder)["networks"]
-    if name not in descriptions:
+    configs = read_config(folder)["networks"]
+    if name not in configs:
         raise PipelineError(
-            f"{folder} has no network {name!r}; it holds {', '.join(descriptions)}."
+            f"{folder} contains no network {name!r}; choose one of {', '.join(configs)}."
         )
     file = folder / f"{name if step is None else f'{SNAPSHOTS}/{step}'}.safetensors"
-    with _read(folder, file):
-        network = build_network(descriptions[name])
-        network.load_state_dict(load_file(file))
+    with reading(file):
+        try:
+            network = build_network(configs[name])
+            network.load_state_dict(load(file.read_bytes()))
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(error) from error
     for key, weights in network.state_dict().items():
         if not torch.isfinite(weights).all():
-            which = name if step is None else f"{name} of step {step}"
-            raise PipelineError(f"{folder}: the {which}'s {key} holds NaN or infinity; {CURE}")
+            raise PipelineError(
+                f"{file}: {key} contains NaN or infinity; delete it and run `dvc repro`."
+            )
     return network.eval()
 
 
 def load_generator(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The network in FOLDER that draws, its moving average if it has one, and config.json.
-
-    Raises:
-        PipelineError: as of `load_network`.
-    """
-    configuration = read_config(folder)
-    average = "generator_ema" in configuration["networks"]
-    return load_network(folder, "generator_ema" if average else "generator"), configuration
+    """Load the generator, or its moving average if there is one, and config.json."""
+    config = read_config(folder)
+    name = "generator_ema" if "generator_ema" in config["networks"] else "generator"
+    return load_network(folder, name), config
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json in FOLDER holds: networks, snapshots, latent_dim, resolution and more.
+    """Read config.json: networks, snapshots, latent_dim, resolution and the network's name.
 
     Raises:
-        PipelineError: FOLDER is no trained model, or one of another version.
+        PipelineError: the file is missing, damaged or of another version.
     """
-    file = folder / CONFIGURATION
-    with _read(folder, file):
-        configuration: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    with reading(folder / CONFIG):
+        config: dict[str, Any] = read_json(folder / CONFIG)
         for key in ("networks", "snapshots", "latent_dim", "resolution"):
-            configuration[key]
-    return configuration
-
-
-@contextmanager
-def _read(folder: Path, file: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as fault:
-        raise PipelineError(f"{folder} is no trained model: {file} is missing; {CURE}") from fault
-    except (ValueError, KeyError, TypeError, RuntimeError, OSError, SafetensorError) as fault:
-        raise PipelineError(f"{file}: the model cannot be read ({fault}); {CURE}") from fault
+            config[key]
+    return config

@@ -1,9 +1,8 @@
-"""Differentiable augmentation of what the discriminator sees (Zhao et al. 2020, arXiv:2006.10738).
+"""Differentiable augmentation (DiffAugment, Zhao et al. 2020, arXiv:2006.10738).
 
-True and generated pictures alike are moved, cut and recoloured at random before D judges them, in
-its own step and in the generator's, whose gradient passes through. So D hardly sees the same true
-picture twice, and G still learns the pictures as they are: one that it drew cut already would be
-cut a second time, which no true one is (Karras et al. 2020, arXiv:2006.06676, section 2).
+Real and generated images are augmented before each pass through the discriminator, in the updates
+of both networks. Gradients pass through the augmentation, so the generator learns to generate
+images that are not augmented (Karras et al. 2020, arXiv:2006.06676, section 2).
 """
 
 from __future__ import annotations
@@ -18,116 +17,115 @@ from torch.nn import functional
 from pokegan.compute.randomness import Streams
 from pokegan.networks.sampling import from_uint8, to_uint8
 
-WHITE = 1.0
-CUT = 0.2  # share of a picture's side; the article's half would cover most of a creature
-DRAWS = 7  # numbers a picture: three of colours, two of a place to move to, two of a place to cut
-COLUMNS, ROWS = 8, 3  # pictures that are shown to people, and how often each
+BACKGROUND = 1.0  # white, the background of the images; the paper fills with grey
+CUTOUT_SIZE = 0.2  # share of the side; the paper's 0.5 would cover most of a creature
+N_RANDOM = 7  # random numbers per image: 3 for color, 2 for translation, 2 for cutout
+N_EXAMPLES, N_VIEWS = 8, 3  # images in `examples`, augmented versions of each
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Changes of each picture for itself, those of KINDS: "translation", "cutout", "color".
+    """Random augmentation of each image, with the paper's ranges except for the cutout.
 
-    Ranges are the article's, but for the share that is cut. What comes in at a border and what is
-    cut is white, as the ground of our pictures, where the article has grey; so colours change last,
-    whatever the order of KINDS, lest this white differ from the ground.
+    Colors always change last, so that filled areas keep the color of the background.
     """
 
-    kinds: Sequence[str]
+    kinds: Sequence[str]  # of "translation", "cutout", "color"; empty: no augmentation
 
-    def sample(self, names: Sequence[str], count: int, streams: Streams) -> dict[str, Tensor]:
-        """Numbers (COUNT, 7) from [0, 1), on the CPU, for each of NAMES, batches of pictures.
+    def sample(self, batches: Sequence[str], count: int, streams: Streams) -> dict[str, Tensor]:
+        """Sample the random inputs of named batches: float32 (count, 7) in [0, 1), on the CPU.
 
-        As many whatever the kinds, so that one more leaves the others' draws alone. Without any
-        kind, none.
+        They do not depend on `kinds`, except that there are none without augmentation.
         """
         if not self.kinds:
             return {}
         stream = streams["augmentation"]
-        return {_key(name): torch.rand(count, DRAWS, generator=stream) for name in names}
+        return {
+            f"{batch}_augmentation": torch.rand(count, N_RANDOM, generator=stream)
+            for batch in batches
+        }
 
-    def __call__(self, pictures: Tensor, drawn: dict[str, Tensor], name: str) -> Tensor:
-        """PICTURES (N, 3, R, R) in [-1, 1] as D sees them by what was DRAWN for NAME.
+    def __call__(self, images: Tensor, inputs: dict[str, Tensor], batch: str) -> Tensor:
+        """Augment images (N, 3, R, R) in [-1, 1] by the random inputs of a named batch.
 
-        Their values may leave that range. Without any kind they are PICTURES themselves.
+        The result may exceed that range. Without augmentation, it is `images` itself.
         """
-        return self.apply(pictures, drawn[_key(name)]) if self.kinds else pictures
+        return self.apply(images, inputs[f"{batch}_augmentation"]) if self.kinds else images
 
-    def apply(self, pictures: Tensor, draws: Tensor) -> Tensor:
-        """PICTURES (N, 3, R, R) in [-1, 1], changed by DRAWS (N, 7) from [0, 1)."""
-        size = pictures.shape[-1]
-        colours, move, cut = draws.split([3, 2, 2], dim=1)
+    def apply(self, images: Tensor, noise: Tensor) -> Tensor:
+        """Augment images (N, 3, R, R) in [-1, 1] by `noise` (N, 7) in [0, 1)."""
+        size = images.shape[-1]
+        color, shift, center = noise.split([3, 2, 2], dim=1)
         if "translation" in self.kinds:
             reach = size // 8
-            pictures = translate(pictures, _whole(move, 2 * reach + 1) - reach)
+            images = translate(images, _to_integers(shift, 2 * reach + 1) - reach)
         if "cutout" in self.kinds:
-            pictures = cut_out(pictures, _whole(cut, size + 1))
+            images = cutout(images, _to_integers(center, size + 1))
         if "color" in self.kinds:
-            brightness, saturation, contrast = colours.unbind(1)
-            pictures = recolour(pictures, brightness - 0.5, 2 * saturation, contrast + 0.5)
-        return pictures
+            brightness, saturation, contrast = color.unbind(1)
+            images = adjust_color(images, brightness - 0.5, 2 * saturation, contrast + 0.5)
+        return images
 
-    def examples(self, pictures: Tensor, streams: Streams) -> dict[str, Tensor]:
-        """Some of PICTURES (N, R, R, 3) uint8, "true" (8, …), and as D sees them, "seen" (3, 8, …).
+    def examples(self, images: Tensor, streams: Streams) -> dict[str, Tensor]:
+        """Augment evenly spaced images for samples.npz; return nothing without augmentation.
 
-        Evenly spaced; values out of range are cut off. Without any kind, nothing.
+        Returns:
+            "true": 8 of the images, uint8 (N, R, R, 3); "seen": augmented, uint8 (3, 8, R, R, 3).
         """
         if not self.kinds:
             return {}
-        rows = torch.linspace(0, len(pictures) - 1, min(COLUMNS, len(pictures))).round().long()
-        true = pictures[rows]
-        draws = torch.rand(ROWS * len(true), DRAWS, generator=streams["examples of augmentation"])
-        seen = self.apply(from_uint8(true).repeat(ROWS, 1, 1, 1), draws)
-        return {"true": true, "seen": to_uint8(seen).unflatten(0, (ROWS, len(true)))}
+        rows = torch.linspace(0, len(images) - 1, min(N_EXAMPLES, len(images))).round().long()
+        real = images[rows]
+        noise = torch.rand(
+            N_VIEWS * len(real), N_RANDOM, generator=streams["examples of augmentation"]
+        )
+        augmented = self.apply(from_uint8(real).repeat(N_VIEWS, 1, 1, 1), noise)
+        return {"true": real, "seen": to_uint8(augmented).unflatten(0, (N_VIEWS, len(real)))}
 
 
-def translate(pictures: Tensor, shifts: Tensor) -> Tensor:
-    """PICTURES (N, 3, R, R), each moved by its SHIFTS (N, 2) in pixels: down and to the right.
-
-    At most an eighth of the side; what comes in is white.
-    """
-    count, _, size, _ = pictures.shape
+def translate(images: Tensor, shifts: Tensor) -> Tensor:
+    """Shift each image (N, 3, R, R) down and right by integers (N, 2) in [-R // 8, R // 8]."""
+    count, _, size, _ = images.shape
     reach = size // 8
-    padded = functional.pad(pictures, [reach] * 4, value=WHITE).permute(0, 2, 3, 1)
-    places = torch.arange(reach, reach + size, device=pictures.device)
-    rows, columns = (places - shift[:, None] for shift in shifts.unbind(1))
-    each = torch.arange(count, device=pictures.device)[:, None, None]
-    return padded[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    padded = functional.pad(images, [reach] * 4, value=BACKGROUND).permute(0, 2, 3, 1)
+    positions = torch.arange(reach, reach + size, device=images.device)
+    rows, columns = (positions - shift[:, None] for shift in shifts.unbind(1))
+    batch = torch.arange(count, device=images.device)[:, None, None]
+    return padded[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def cut_out(pictures: Tensor, centres: Tensor) -> Tensor:
-    """PICTURES (N, 3, R, R), each with a white square around its own of CENTRES (N, 2).
+def cutout(images: Tensor, centers: Tensor) -> Tensor:
+    """Fill a square in each image (N, 3, R, R), clipped at the border (DeVries and Taylor 2017).
 
-    A centre lies before the row and the column of its numbers, 0 to R: at a border half of the
-    square lies outside, in a corner three quarters (DeVries and Taylor 2017).
+    Its center is the upper left corner of the pixel at `centers`, integers (N, 2) in [0, R].
     """
-    size = pictures.shape[-1]
-    middles = torch.arange(size, device=pictures.device) + 0.5
-    rows, columns = ((middles - c[:, None]).abs() < CUT * size / 2 for c in centres.unbind(1))
-    square = rows[:, None, :, None] & columns[:, None, None, :]
-    return pictures.masked_fill(square, WHITE)
+    size = images.shape[-1]
+    middles = torch.arange(size, device=images.device) + 0.5
+    rows, columns = (
+        (middles - c[:, None]).abs() < CUTOUT_SIZE * size / 2 for c in centers.unbind(1)
+    )
+    mask = rows[:, None, :, None] & columns[:, None, None, :]
+    return images.masked_fill(mask, BACKGROUND)
 
 
-def recolour(pictures: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
-    """PICTURES (N, 3, R, R) with other colours, each by its own number of each (N,), in this order.
+def adjust_color(
+    images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor
+) -> Tensor:
+    """Adjust the colors of images (N, 3, R, R) by float32 (N,) each, in this order.
 
-    BRIGHTNESS is added; the distance from a pixel's grey is multiplied by SATURATION, the distance
-    from the picture's mean by CONTRAST.
+    Brightness is added; saturation and contrast multiply the differences from the mean of each
+    pixel and from the mean of each image.
     """
     brightness, saturation, contrast = (
         each[:, None, None, None] for each in (brightness, saturation, contrast)
     )
-    # Draws are fp32 and make the sum so: rounding to bf16 would tell what autocast drew.
-    pictures = pictures + brightness
-    pictures = pictures.mean(1, keepdim=True).lerp(pictures, saturation)
-    return pictures.mean((1, 2, 3), keepdim=True).lerp(pictures, contrast)
+    # The sum is fp32 for bf16 images, too: rounding would distinguish fakes from real images.
+    images = images + brightness
+    images = images.mean(1, keepdim=True).lerp(images, saturation)
+    return images.mean((1, 2, 3), keepdim=True).lerp(images, contrast)
 
 
-def _key(name: str) -> str:
-    return f"{name}_augmentation"
-
-
-def _whole(draws: Tensor, count: int) -> Tensor:
-    """DRAWS from [0, 1) as whole numbers below COUNT, all alike probable."""
-    # A product may be rounded up to COUNT itself.
-    return (draws * count).long().clamp(max=count - 1)
+def _to_integers(noise: Tensor, count: int) -> Tensor:
+    """Map numbers in [0, 1) to integers in [0, count), uniformly."""
+    # The product may round up to count.
+    return (noise * count).long().clamp(max=count - 1)

@@ -24,14 +24,9 @@ class Gan(ABC):
         shared_lr: learning rate used where the section has no rate of its own.
         resolution: image side in pixels.
         streams: random streams of the initial weights.
-
-    Attributes:
-        configs: name → configuration that `build_network` takes; written to config.json.
-        networks: name → network, in the order of `configs`.
-        optimizers: name → optimizer; empty before `prepare`.
     """
 
-    # Networks that each optimizer updates.
+    # Optimizer → networks that it updates.
     optimized: ClassVar[dict[str, tuple[str, ...]]] = {
         "generator": ("generator",),
         "discriminator": ("discriminator",),
@@ -84,8 +79,8 @@ class Gan(ABC):
 
         Args:
             real: training images, float (N, 3, R, R) in [-1, 1].
-            inputs: random inputs of this step from `sample_inputs`, on the device of `real`.
+            inputs: random inputs from `sample_inputs`, on the device of `real`.
 
         Returns:
-            Measures of the step: detached scalars on the device, the same names in each step.
+            Measures of the step, detached scalars on the device.
         """

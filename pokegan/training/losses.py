@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import get_total_norm
 
@@ -20,18 +18,12 @@ class Labels:
     """Soft, noisy and occasionally swapped labels (Salimans et al. 2016, section 3.4).
 
     Labels outside [0, 1] are not clipped: binary cross-entropy is linear in its label.
-
-    Args:
-        real: mean label of real samples.
-        fake: mean label of fake samples.
-        noise: standard deviation of both.
-        swapped: share of labels whose mean is that of the other class.
     """
 
-    real: float
+    real: float  # mean of the labels of real samples
     fake: float
-    noise: float
-    swapped: float
+    noise: float  # standard deviation
+    swapped: float  # share of the labels with the mean of the other class
 
     def sample(self, count: int, streams: Streams, *, real: bool) -> Tensor:
         """Sample labels of real or fake samples: float32 (count,) on the CPU."""
@@ -47,10 +39,7 @@ def bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def nonsaturating_loss(logits: Tensor) -> Tensor:
-    """Return the mean of −log D(G(z)) for logits (N,) of fakes, in fp32.
-
-    The non-saturating generator loss of Goodfellow et al. 2014, section 3.
-    """
+    """Return the mean −log D(G(z)) of logits (N,) in fp32 (Goodfellow et al. 2014, section 3)."""
     return functional.softplus(-logits.float()).mean()
 
 
@@ -59,26 +48,14 @@ def mean_probability(logits: Tensor) -> Tensor:
     return logits.detach().float().sigmoid().mean()
 
 
-@contextmanager
-def frozen(*networks: nn.Module) -> Iterator[None]:
-    """Compute no gradients of the networks' parameters; gradients still pass through."""
-    try:
-        for network in networks:
-            network.requires_grad_(False)
-        yield
-    finally:
-        for network in networks:
-            network.requires_grad_(True)
-
-
 def optimizer_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    """Minimize the loss by one step; return the norm of the gradient over all parameters.
+    """Update the parameters of the optimizer, and no others; return the norm of their gradient.
 
     With several processes, the gradient is their mean.
     """
-    optimizer.zero_grad()
-    loss.backward()
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    optimizer.zero_grad()
+    loss.backward(inputs=parameters)
     average_gradients(parameters)
     optimizer.step()
     return get_total_norm([each.grad for each in parameters if each.grad is not None]).detach()
