@@ -61,7 +61,7 @@ def load_network(folder: Path, name: str, step: int | None = None) -> nn.Module:
     configs = read_config(folder)["networks"]
     if name not in configs:
         raise PipelineError(
-            f"{folder} contains no network {name!r}; choose one of {', '.join(configs)}."
+            f"{folder} has no network {name!r}; choose one of {', '.join(configs)}."
         )
     file = folder / f"{name if step is None else f'{SNAPSHOTS}/{step}'}.safetensors"
     with reading(file):

@@ -13,7 +13,7 @@ from torch import Tensor
 from pokegan.compute.randomness import Streams
 from pokegan.core.params import read_params
 from pokegan.networks.sampling import from_uint8, to_uint8
-from pokegan.training.diffaugment import Augmentation, cut_out, recolour, translate
+from pokegan.training.diffaugment import Augmentation, adjust_color, cutout, translate
 from pokegan.training.loop import Schedule, Training
 from stages.train import build
 
@@ -62,7 +62,7 @@ def test_what_is_cut_is_a_square_that_borders_cut_off() -> None:
     size, half = 32, 3
     centres = torch.cartesian_prod(torch.arange(size + 1), torch.arange(size + 1))
     pictures = noise(1, size).expand(len(centres), -1, -1, -1)
-    cut = cut_out(pictures, centres)
+    cut = cutout(pictures, centres)
     white = (cut == 1).all(dim=1)
     first, last = (centres - half).clamp(min=0), (centres + half).clamp(max=size)
     assert torch.equal(white.sum(dim=(1, 2)), (last - first).prod(dim=1))
@@ -86,7 +86,7 @@ def test_every_place_is_cut_as_often_as_centres_reach_it() -> None:
 def test_brightness_moves_all_values_alike() -> None:
     pictures, same = noise(3, 8), torch.ones(3)
     by = torch.tensor([-0.5, 0.0, 0.25])
-    found = recolour(pictures, by, same, same)
+    found = adjust_color(pictures, by, same, same)
     assert torch.allclose(found, pictures + by[:, None, None, None], atol=1e-6)
     assert torch.equal(found[1], pictures[1])
     assert found.min() < -1.3
@@ -95,7 +95,7 @@ def test_brightness_moves_all_values_alike() -> None:
 def test_saturation_moves_pixels_from_their_grey() -> None:
     pictures, none = noise(3, 8), torch.zeros(3)
     pictures[:, :, 0, 0] = 1  # white stays white
-    found = recolour(pictures, none, torch.tensor([0.0, 1.0, 2.0]), torch.ones(3))
+    found = adjust_color(pictures, none, torch.tensor([0.0, 1.0, 2.0]), torch.ones(3))
     grey = pictures.mean(1, keepdim=True)
     assert torch.allclose(found[0], grey[0].expand(3, -1, -1), atol=1e-6)
     assert torch.equal(found[1], pictures[1])
@@ -107,7 +107,7 @@ def test_saturation_moves_pixels_from_their_grey() -> None:
 def test_contrast_keeps_the_mean_and_scales_the_rest() -> None:
     pictures, none = noise(3, 8), torch.zeros(3)
     by = torch.tensor([0.5, 1.0, 1.5])
-    found = recolour(pictures, none, torch.ones(3), by)
+    found = adjust_color(pictures, none, torch.ones(3), by)
     assert torch.allclose(found.mean((1, 2, 3)), pictures.mean((1, 2, 3)), atol=1e-6)
     assert torch.allclose(found.std((1, 2, 3)), pictures.std((1, 2, 3)) * by, atol=1e-5)
     assert torch.equal(found[1], pictures[1])

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pokegan.compute.device import choose_precision
 from pokegan.compute.randomness import Streams
-from pokegan.core.errors import PipelineError
 from pokegan.core.params import read_params
-from pokegan.networks.sampling import sample_latents
-from pokegan.networks.weights import load_generator, load_network, read_config, save_networks
 from pokegan.training.loop import DivergedError, Schedule, StepResult, Training
 from stages.train import build
 
@@ -154,91 +150,3 @@ def test_a_diverged_training_is_stopped_and_named(workspace: Path, drawings: np.
         next(gan.networks["discriminator"].parameters()).fill_(float("nan"))
     with pytest.raises(DivergedError, match=r"became nan at step 1: .*lower lr"):
         follow(gan, drawings)
-
-
-def test_precision_is_what_was_asked_for() -> None:
-    assert choose_precision("fp32", CPU) == "fp32"
-    assert choose_precision("bf16", CPU) == "bf16"
-    assert choose_precision("auto", CPU) in {"fp32", "bf16"}
-
-
-def test_streams_are_independent_of_the_order_of_use() -> None:
-    one, two = Streams(5), Streams(5)
-    two["labels"], two["order"]
-    torch.rand(9, generator=two["labels"])
-    assert torch.equal(sample_latents(4, 2, one["latents"]), sample_latents(4, 2, two["latents"]))
-    assert not torch.equal(
-        sample_latents(4, 2, one["latents"]), sample_latents(4, 2, Streams(6)["latents"])
-    )
-
-
-FACTS = {"resolution": 32, "latent_dim": 8}
-
-
-def saved(folder: Path) -> Path:
-    gan = fresh("dcgan819")
-    save_networks(folder, gan.networks, gan.configs, FACTS, [(3, 0.5, at_zero(gan))])
-    return folder
-
-
-def at_zero(gan: Any) -> dict[str, torch.Tensor]:
-    """A generator's weights at some other moment."""
-    return {name: torch.zeros_like(each) for name, each in gan.generator.state_dict().items()}
-
-
-def test_a_model_is_loaded_as_it_was_saved(workspace: Path) -> None:
-    generator, configuration = load_generator(saved(workspace / "model"))
-    expected = fresh("dcgan819").generator.state_dict()
-    assert all(torch.equal(value, expected[key]) for key, value in generator.state_dict().items())
-    assert configuration["resolution"] == 32
-    assert not generator.training
-
-
-def test_a_snapshot_is_the_generator_at_another_moment(workspace: Path) -> None:
-    snapshot = load_network(saved(workspace / "model"), "generator", step=3)
-    assert all((each == 0).all() for each in snapshot.state_dict().values())
-    assert read_config(workspace / "model")["snapshots"] == [{"step": 3, "epoch": 0.5}]
-    with pytest.raises(PipelineError, match="4.safetensors is missing|cannot be read"):
-        load_network(workspace / "model", "generator", step=4)
-
-
-@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
-def test_every_network_is_loaded_as_it_was_saved(workspace: Path, name: str) -> None:
-    gan = fresh(name, dropout_discriminator=0.1, upsampling="nearest", head_generator="dense")
-    save_networks(workspace / "m", gan.networks, gan.configs, FACTS)
-    for part, network in gan.networks.items():
-        loaded = load_network(workspace / "m", part).state_dict()
-        assert loaded.keys() == network.state_dict().keys()
-        assert all(torch.equal(loaded[key], v) for key, v in network.state_dict().items())
-    with pytest.raises(PipelineError, match="has no network 'critic'; it holds generator"):
-        load_network(workspace / "m", "critic")
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (lambda f: (f / "config.json").unlink(), "config.json is missing"),
-        (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
-        (lambda f: (f / "config.json").write_text("{}"), "cannot be read"),
-        (lambda f: (f / "generator.safetensors").write_bytes(b"half"), "cannot be read"),
-        (lambda f: (f / "generator.safetensors").unlink(), "cannot be read|is missing"),
-    ],
-)
-def test_a_damaged_model_is_named(workspace: Path, damage: Any, words: str) -> None:
-    folder = saved(workspace / "model")
-    damage(folder)
-    with pytest.raises(PipelineError, match=words):
-        load_generator(folder)
-
-
-def test_nan_weights_are_named(workspace: Path) -> None:
-    gan = fresh("dcgan819")
-    with torch.no_grad():
-        gan.generator.layers[1].weight[0] = float("nan")
-    save_networks(workspace / "m", gan.networks, gan.configs, FACTS)
-    with pytest.raises(PipelineError, match=r"the generator's layers.1.weight holds NaN"):
-        load_generator(workspace / "m")
-    weights = gan.generator.state_dict()
-    save_networks(workspace / "s", {}, gan.configs, FACTS, [(3, 0.5, weights)])
-    with pytest.raises(PipelineError, match=r"generator of step 3's layers.1.weight holds NaN"):
-        load_network(workspace / "s", "generator", step=3)
