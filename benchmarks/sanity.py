@@ -90,7 +90,7 @@ def main(pictures: int, encoder: str, seed: int, foreign: tuple[tuple[str, Path]
         compared = make()
         if len(compared) != count:
             raise PipelineError(f"{name}: {len(compared)} pictures; lower --pictures to that.")
-        scores = reals.score(encode(network, compared, device), 1)
+        scores = reals.score(encode(network, compared, device))
         scores["kd"] *= 1000
         cells = (
             f"{scores[score]:.{d}f}" if score in scores else "–" for score, d in digits.items()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pokegan.metrics.encoding import Encoder, Features
-    from pokegan.metrics.protocol import Reference, Sampler, SnapshotScores
+    from pokegan.metrics.protocol import Reference, SnapshotScores
 
 
 @click.command()
@@ -52,7 +52,7 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
     set_deterministic(params.seed)
     device = choose_device()
     encoder = load_encoder(encoder_name, device)
-    reference = Reference(*load_features(features, encoder))
+    reference = Reference(*load_features(features, encoder), params.evaluate.splits)
     check_counts(params.evaluate, len(reference))
     if not read_config(model)["snapshots"]:
         raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
@@ -69,9 +69,7 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
             snapshots.append(each)
             logged = named_scores(encoder_name, each.mean)
             run.log_metrics(logged, step=each.step)
-        final = named_scores(
-            encoder_name, each.mean, reference.real_scores(params.evaluate.splits), each.std
-        )
+        final = named_scores(encoder_name, each.mean, reference.real_scores(), each.std)
         final |= legacy_best(encoder_name, snapshots)
         rows = [{"epoch": each.epoch, "step": each.step, **each.mean} for each in snapshots]
         save_table(folder / f"{encoder_name}.csv", pd.DataFrame(rows), digits=6)
@@ -103,27 +101,23 @@ def score_training(
     from pokegan.networks.sampling import generate_images, sample_latents
     from pokegan.networks.weights import load_network, read_config
 
-    config, count, evaluate = read_config(model), len(reference), params.evaluate
-    streams, latent_dim = Streams(params.seed), config["latent_dim"]
-    latents = sample_latents(evaluate.draws * count, latent_dim, streams["evaluation latents"])
-    legacy = sample_latents(LEGACY_BATCH, latent_dim, streams["legacy latents"])
-    snapshots = config["snapshots"]
-    total = (len(snapshots) - 1 + evaluate.draws) * count
-    total += evaluate.legacy_128 * len(snapshots) * LEGACY_BATCH
+    config, count, draws = read_config(model), len(reference), params.evaluate.draws
+    snapshots, streams = config["snapshots"], Streams(params.seed)
+
+    def latents(count: int, stream: str) -> Tensor:
+        return sample_latents(count, config["latent_dim"], streams[stream])
+
+    def sample(step: int, z: Tensor, training: bool) -> Features:
+        generator = load_network(model, "generator", step).to(device)
+        images = generate_images(generator, z, len(z) if training else 64, training)
+        return encode(encoder, images.numpy(), device, bar.update)
+
+    z = latents(draws * count, "evaluation latents").split(count)
+    legacy_z = latents(LEGACY_BATCH, "legacy latents") if params.evaluate.legacy_128 else None
+    total = (len(snapshots) - 1 + draws) * count
+    total += len(snapshots) * LEGACY_BATCH if params.evaluate.legacy_128 else 0
     with progress_bar(title, total) as bar:
-
-        def load(step: int) -> Sampler:
-            generator = load_network(model, "generator", step).to(device)
-
-            def sample(z: Tensor, training: bool) -> Features:
-                images = generate_images(generator, z, len(z) if training else 64, training)
-                return encode(encoder, images.numpy(), device, bar.update)
-
-            return sample
-
-        yield from score_snapshots(
-            snapshots, load, reference, evaluate, latents.split(count), legacy
-        )
+        yield from score_snapshots(snapshots, sample, reference, z, legacy_z)
 
 
 if __name__ == "__main__":

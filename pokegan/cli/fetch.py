@@ -38,13 +38,9 @@ def fetch(encoder: str) -> None:
     with atomic_write(weights.default) as temporary:
         try:
             download_url_to_file(weights.url, str(temporary), hash_prefix=weights.sha256)
-        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
+        except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:
             raise PipelineError(
                 f"{weights.url} could not be downloaded ({error}); try again, or download it on "
                 f"another machine and set {weights.variable} to the file."
-            ) from error
-        except RuntimeError as error:
-            raise PipelineError(
-                f"{weights.url} has not the published checksum ({error}); nothing was kept."
             ) from error
     click.echo(f"{weights.default}", err=True)

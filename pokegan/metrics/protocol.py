@@ -27,54 +27,50 @@ CLOSE_QUANTILE = 0.05
 LEGACY_BATCH, LEGACY_SPLITS, LEGACY_SCORED = 128, 10, 120
 
 Scores = dict[str, float]
-# From latents (N, latent_dim), and whether the generator is in training mode, to features.
-Sampler = Callable[[Tensor, bool], Features]
 
 
 class Reference:
     """Features of N real images to score generated images against, and of N others."""
 
-    def __init__(self, first: Features, second: Features | None = None) -> None:
-        self.first, self.second = first, second
+    def __init__(self, first: Features, second: Features | None = None, splits: int = 1) -> None:
+        self.first, self.second, self.splits = first, second, splits
         self._close = float(np.quantile(nearest_distances(first.features), CLOSE_QUANTILE))
 
     def __len__(self) -> int:
         return len(self.first)
 
-    def score(self, fakes: Features, splits: int) -> Scores:
-        """Score N generated images.
+    def score(self, fakes: Features) -> Scores:
+        """Score N generated images by Fréchet and kernel distance, classifier score and more.
 
-        Returns:
-            fd and kd: Fréchet and kernel distance, less is better; cs: classifier score, if the
-            encoder has classes; precision; recall; near_duplicates: share of the images that have a
-            near-duplicate among the others.
+        Less is better for `fd`, `kd` and `near_duplicates`, the share of images that have a
+        near-duplicate among the others. There is no `cs` from an encoder without classes.
         """
         if len(fakes) != len(self):
             raise ValueError(f"{len(fakes)} generated images against {len(self)} real ones")
         reals = self.first.features
         precision, recall = precision_recall(fakes.features, reals)
         close = nearest_distances(fakes.features) <= self._close
+        cs = {"cs": classifier_score(fakes.logits, self.splits)[0]} if fakes.logits.size else {}
         return {
             "fd": frechet_distance(fakes.features, reals),
             "kd": kernel_distance(fakes.features, reals),
-            **({"cs": classifier_score(fakes.logits, splits)[0]} if fakes.logits.size else {}),
+            **cs,
             "precision": precision,
             "recall": recall,
             "near_duplicates": float(close.mean()),
         }
 
-    def score_draws(self, draws: Iterable[Features], splits: int) -> tuple[Scores, Scores]:
+    def score_draws(self, draws: Iterable[Features]) -> tuple[Scores, Scores]:
         """Return mean and standard deviation (empty for one draw) of the scores of each draw."""
-        scores = [self.score(fakes, splits) for fakes in draws]
+        scores = [self.score(fakes) for fakes in draws]
         values = {key: [each[key] for each in scores] for key in scores[0]}
         mean = {key: float(np.mean(each)) for key, each in values.items()}
         std = {key: float(np.std(each, ddof=1)) for key, each in values.items() if len(each) > 1}
         return mean, std
 
-    def real_scores(self, splits: int) -> Scores:
-        """Score the second half of the real images: real against real."""
-        assert self.second is not None
-        return self.score(self.second, splits)
+    def real_scores(self) -> Scores:
+        """Score the other real images, real against real; empty without any."""
+        return {} if self.second is None else self.score(self.second)
 
 
 def check_counts(params: Evaluate, count: int) -> None:
@@ -102,30 +98,28 @@ class SnapshotScores(NamedTuple):
 
 def score_snapshots(
     snapshots: Sequence[Mapping[str, Any]],
-    load: Callable[[int], Sampler],
+    sample: Callable[[int, Tensor, bool], Features],
     reference: Reference,
-    params: Evaluate,
     draws: Sequence[Tensor],
-    legacy_draw: Tensor,
+    legacy_draw: Tensor | None,
 ) -> Iterator[SnapshotScores]:
     """Score a generator over its training: all snapshots by one draw, the last by several.
 
     Args:
         snapshots: epoch and step of each.
-        load: returns the sampler of a step.
+        sample: from a step, latents and whether to generate in training mode to features.
         reference: features of N real images.
-        params: the section evaluate.
         draws: latents (N, latent_dim) of each draw.
-        legacy_draw: latents (128, latent_dim) for `legacy_scores`.
+        legacy_draw: latents (128, latent_dim) for `legacy_scores`, if these are computed.
     """
     for snapshot in snapshots:
-        sample = load(snapshot["step"])
+        epoch, step = snapshot["epoch"], snapshot["step"]
         scored = draws if snapshot == snapshots[-1] else draws[:1]
-        mean, std = reference.score_draws((sample(z, False) for z in scored), params.splits)
+        mean, std = reference.score_draws(sample(step, z, False) for z in scored)
         legacy = {}
-        if params.legacy_128:  # generated in training mode, as in the student report
-            legacy = legacy_scores(sample(legacy_draw, True), reference.first)
-        yield SnapshotScores(snapshot["epoch"], snapshot["step"], mean, std, legacy)
+        if legacy_draw is not None:
+            legacy = legacy_scores(sample(step, legacy_draw, True), reference.first)
+        yield SnapshotScores(epoch, step, mean, std, legacy)
 
 
 def named_scores(

@@ -78,9 +78,9 @@ def test_scores_rank_damaged_images(
         return (other + rng.normal(0, deviation, other.shape)).clip(0, 255).astype(np.uint8)
 
     def scores(fakes: np.ndarray) -> dict[str, float]:
-        return reference.score(encode(encoder, fakes, CPU), 1)
+        return reference.score(encode(encoder, fakes, CPU))
 
-    real = reference.real_scores(1)
+    real = reference.real_scores()
     assert scores(other) == pytest.approx(real)
     for series in ([blurred(1), blurred(2)], [noisy(10), noisy(60)]):
         ranked = [real, *map(scores, series)]
@@ -96,24 +96,24 @@ def test_scores_rank_damaged_images(
     assert eight["recall"] < 0.5 < real["recall"]
     assert scores(np.repeat(other[:1], 48, axis=0))["cs"] == pytest.approx(1)
     with pytest.raises(ValueError, match="47 generated images against 48"):
-        reference.score(reference.first[:47], 1)
+        reference.score(reference.first[:47])
 
 
 def test_an_encoder_without_classes_has_no_classifier_score() -> None:
     pair = [random_features(seed, 40) for seed in (0, 1)]
-    assert "cs" in Reference(*pair).real_scores(1)
+    assert "cs" in Reference(*pair).real_scores()
     without = [Features(each.features, each.logits[:, :0]) for each in pair]
-    assert "cs" not in Reference(*without).real_scores(1)
+    assert "cs" not in Reference(*without).real_scores()
 
 
 def test_mean_and_standard_deviation_of_draws() -> None:
     reference = Reference(random_features(0, 20))
     draws = [random_features(seed, 20) for seed in (1, 2)]
-    single = [reference.score(each, 1) for each in draws]
-    mean, std = reference.score_draws(draws, 1)
+    single = [reference.score(each) for each in draws]
+    mean, std = reference.score_draws(draws)
     assert mean["fd"] == pytest.approx(sum(each["fd"] for each in single) / 2)
     assert std["fd"] == pytest.approx(abs(single[0]["fd"] - single[1]["fd"]) / np.sqrt(2))
-    assert reference.score_draws(draws[:1], 1) == (single[0], {})
+    assert reference.score_draws(draws[:1]) == (single[0], {})
 
 
 def test_metric_names_belong_to_one_encoder() -> None:
@@ -179,7 +179,7 @@ def test_scores_equal_those_of_torch_fidelity(reference: Reference, images: np.n
         kid_subset_size=48,
         batch_size=16,
     )
-    found = reference.real_scores(1)
+    found = reference.real_scores()
     assert found["fd"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert found["kd"] == pytest.approx(expected["kernel_inception_distance_mean"], abs=1e-6)
     assert found["cs"] == pytest.approx(expected["inception_score_mean"], rel=1e-5)
@@ -195,7 +195,7 @@ def test_stored_features_are_complete_and_checked(
         save_features(file, encoder, (FIRST, SECOND), (reference.first, reference.second))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     loaded = Reference(*load_features(tmp_path / "a.npz", encoder))
-    assert loaded.real_scores(1) == reference.real_scores(1)
+    assert loaded.real_scores() == reference.real_scores()
     other = load_encoder(LITE, CPU)
     other.sha256 = "beef" * 16
     with pytest.raises(PipelineError, match="of effnet_lite0 .57934424.*not of .*beefbeef"):
