@@ -30,7 +30,6 @@ TASK = {
     "pictures": 120, "types": 2, "families": 60, "folds": 5,
     "pictures_of_rare_types": 3, "pictures_without_type": 4,
 }  # fmt: skip
-CHANGES = [0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.07, 0.08]
 
 
 def flat_images() -> np.ndarray:
@@ -86,16 +85,9 @@ def decode(address: str) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def colors(sheet: np.ndarray, columns: int, height: int = 32, width: int = 32) -> np.ndarray:
-    """The central colors (N, 3) of the cells of a grid."""
-    rows = sheet.shape[0] // (height + GAP)
-    return np.array(
-        [
-            sheet[GAP + 16 + row * (height + GAP), GAP + 16 + column * (width + GAP)]
-            for row in range(rows)
-            for column in range(columns)
-        ]
-    ).astype(int)
+def colors(sheet: np.ndarray, height: int = 32) -> np.ndarray:
+    """The central colors (N, 3) of the cells of a grid of images of 32 pixels."""
+    return sheet[18 :: height + GAP, 18 :: 32 + GAP].reshape(-1, 3).astype(int)
 
 
 def save_network(
@@ -113,25 +105,18 @@ def save_network(
     if augmentation:
         samples |= {"true": images[:8], "seen": 255 - np.stack([images[8:16]] * 3)}
     np.savez(folder / "samples.npz", **samples)
-    header = "epoch,step,discriminator_loss,generator_loss,d_real,d_fake,diversity\n"
-    rows = "60,240,1.4,0.8,0.5,0.5,0.1\n120,480,1.2,1.1,0.6,0.4,0.3\n"
-    (folder / "history.csv").write_text(header + rows)
+    (folder / "history.csv").write_text(
+        "epoch,step,discriminator_loss,generator_loss,d_real,d_fake,diversity\n"
+        "60,240,1.4,0.8,0.5,0.5,0.1\n120,480,1.2,1.1,0.6,0.4,0.3\n"
+    )
     params = {"lr": 0.0002, f"{folder.name}.lr": None, "note": "<script>alert(1)</script>"}
     if augmentation:
         params[f"{folder.name}.augmentation"] = augmentation
     run = {
-        "params": params,
-        "pictures": 48,
-        "epochs": 120.0,
-        "steps": 480,
-        "seconds": 100.0,
-        "pictures_per_second": 2.0,
-        "device_name": "a processor",
-        "precision": "fp32",
-        "latent_discriminator_parameters": 44257,
-        "git_commit": "0123456789abcdef",
-        "git_dirty": True,
-    }
+        "params": params, "pictures": 48, "epochs": 120.0, "steps": 480, "seconds": 100.0,
+        "pictures_per_second": 2.0, "device_name": "a processor", "precision": "fp32",
+        "latent_discriminator_parameters": 44257, "git_commit": "0123456789ab", "git_dirty": True,
+    }  # fmt: skip
     save_json(folder / "run.json", run)
     save_scores(folder / "scores", LITE)
     save_inspection(folder, images, parts)
@@ -150,10 +135,8 @@ def save_scores(folder: Path, encoder: str, scores: tuple[str, ...] = SCORES) ->
     pd.DataFrame(table).to_csv(folder / f"{encoder}.csv", index=False)
 
 
-def save_inspection(
-    folder: Path, images: np.ndarray, parts: tuple[str, ...]
-) -> dict[str, np.ndarray]:
-    """Write the inspection of a network; return its arrays."""
+def save_inspection(folder: Path, images: np.ndarray, parts: tuple[str, ...]) -> None:
+    """Write the inspection of a network."""
     rng = np.random.default_rng(0)
     shape = images.shape[1:]
 
@@ -170,24 +153,15 @@ def save_inspection(
         "latent_paths": sampled(6, 8),
         "latent_neighbourhoods": sampled(2, 3, 8),
         "latent_degrees": np.array([0, 5, 10, 20, 30, 45, 60, 90]),
-        "latent_changes": np.array(CHANGES),
+        "latent_changes": np.array([0, 1, 2, 3, 4, 6, 7, 8]) / 100,
     }
-    copies = {
-        "copies": 0.125,
-        "nearest_median": 8.0,
-        "nearest_median_other_species": 7.0,
-        "nearest_median_same_species": 1.5,
-    }
+    copies = {"copies": 0.125, "nearest_median": 8.0}
+    copies |= {"nearest_median_other_species": 7.0, "nearest_median_same_species": 1.5}
     values: dict[str, Any] = {"encoder": LITE, "pictures": 2, "copies": copies}
     if "discriminator" in parts:
-        values["discriminator"] = {
-            **TASK,
-            "filters": 96,
-            "filters_likeness": 0.5,
-            **probe("trained", 0.66),
-            **probe("untrained", 0.55),
-            **probe("gain", 0.11),
-        }
+        values["discriminator"] = {**TASK, "filters": 96, "filters_likeness": 0.5}
+        for kind, accuracy in (("trained", 0.66), ("untrained", 0.55), ("gain", 0.11)):
+            values["discriminator"] |= probe(kind, accuracy)
         filters = rng.integers(0, 256, (64, 4, 4, 3), np.uint8)
         arrays |= {"filters_trained": filters, "filters_untrained": 255 - filters}
     if "reconstruction" in parts:
@@ -205,7 +179,6 @@ def save_inspection(
             arrays[f"recon_{part}_errors"] = rng.random(count)
     save_json(folder / "inspection.json", values)
     np.savez(folder / "inspection.npz", **arrays)
-    return arrays
 
 
 def probe(kind: str, accuracy: float, water: bool = True) -> dict[str, float]:

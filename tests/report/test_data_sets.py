@@ -27,23 +27,20 @@ def test_contact_sheets_are_evenly_spaced(tmp_path: Path) -> None:
     sheet = contact_sheet(tmp_path / "ramp.npy", tmp_path)
     assert (sheet["name"], sheet["count"]) == ("ramp", 2047)
     with Image.open(tmp_path / "ramp.png") as image:
-        assert (colors(np.asarray(image), 32)[:, 0] == ramp[::2]).all()
-    assert np.abs(colors(decode(sheet["picture"]), 32)[:, 0] - ramp[::2].astype(int)).max() < 12
+        assert (colors(np.asarray(image))[:, 0] == ramp[::2]).all()
+    assert np.abs(colors(decode(sheet["picture"]))[:, 0] - ramp[::2].astype(int)).max() < 12
 
 
 def test_the_enlarged_data_set_has_a_row_per_kind(rendered: Path) -> None:
-    rows = colors(shown(rendered, "A row of images"), 8).reshape(3, 8, 3)
+    rows = colors(shown(rendered, "A row of images")).reshape(3, 8, 3)
     spaced = flat_images()[np.linspace(0, 47, 8).round().astype(int)].mean(axis=(1, 2))
     assert np.abs(rows - spaced).max() < 12
-    assert re.findall(r"<span>(original|mirrored|color-jittered)</span>", page(rendered)) == [
-        "original",
-        "mirrored",
-        "color-jittered",
-    ]
+    labels = "<span>original</span><span>mirrored</span><span>color-jittered</span>"
+    assert labels in page(rendered)
 
 
 def test_augmented_inputs_stand_below_real_images(rendered: Path) -> None:
-    rows = colors(shown(rendered, "A row of real images"), 8).reshape(4, 8, 3)
+    rows = colors(shown(rendered, "A row of real images")).reshape(4, 8, 3)
     images = flat_images().mean(axis=(1, 2))
     assert np.abs(rows[0] - images[:8]).max() < 12
     assert np.abs(rows[1:] - (255 - images[8:16])).max() < 12

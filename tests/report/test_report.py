@@ -56,18 +56,6 @@ def test_grids_are_png_and_animations_webp_files(rendered: Path) -> None:
     assert animations == {f"{name}.webp" for name in networks}
 
 
-def test_rendering_again_gives_the_same_bytes(root: Path, call: Callable[[], Result]) -> None:
-    def outputs() -> dict[Path, bytes]:
-        names = ("reports/index.html", "reports/grids/*", "reports/animations/*")
-        return {path: path.read_bytes() for name in names for path in root.glob(name)}
-
-    call()
-    first = outputs()
-    call()
-    assert outputs() == first
-    assert len(first) == 9
-
-
 def test_networks_follow_dvc_yaml(rendered: Path) -> None:
     """Others are named, and folders of networks that dvc.yaml no longer has are ignored."""
     text = page(rendered)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pokegan.core.grids import grid
-from pokegan.report.animation import captioned, downscale
+from pokegan.report.animation import downscale
 from pokegan.report.samples import landmarks
 from tests.report.fixtures import FULL, page
 
@@ -50,13 +50,6 @@ def test_images_are_downscaled_by_averaging() -> None:
     assert small[1, 5, 6, 2] == images[1, 10:12, 12:14, 2].mean().round()
     assert downscale(small, 64) is small
     assert downscale(small, 48) is small
-
-
-def test_long_captions_are_truncated() -> None:
-    images = np.zeros((2, 32, 32, 3), np.uint8)
-    shown = captioned(images, ["1.5", "a caption that is too long"])
-    assert shown.shape == (2, 48, 32, 3)
-    assert (shown[:, 32:] < 128).any(axis=(1, 2, 3)).all()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Scores of other encoders, and of networks with different protocols."""
+"""Scores of several encoders and protocols, and the data of charts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import Result
 
+from pokegan.report.charts import QUANTILES, cumulative, curves
 from tests.conftest import set_params
 from tests.report.fixtures import FULL, LITE, PLAIN, SCORES, edit_json, page, save_scores
 
@@ -41,3 +44,27 @@ def test_an_encoder_without_scores_leaves_a_gap(root: Path, call: Callable[[], R
     set_params(root, {"evaluate.encoders": ["inception"]})
     assert call().exit_code == 0
     assert "There are no scores by inception; run" in page(root)
+
+
+def test_distributions_are_cumulative_and_skip_infinite_values() -> None:
+    samples = {"x": np.array([*range(101), np.inf]), "none": np.array([np.inf])}
+    chart = cumulative(samples, "distance", "red")
+    assert {row["name"] for row in chart["rows"]} == {"x"}
+    assert [row["share"] for row in chart["rows"]] == QUANTILES.tolist()
+    values = [row["value"] for row in chart["rows"]]
+    assert values == pytest.approx(100 * QUANTILES)
+
+
+def test_a_curve_has_the_networks_that_have_its_column() -> None:
+    tables = {
+        "a": pd.DataFrame({"epoch": [1.0, 2.0], "fd": [3.0, np.nan]}),
+        "b": pd.DataFrame({"epoch": [1.0], "fd": [4.0], "kd": [5.0]}),
+    }
+    titles = {"fd": "FID", "kd": "KID", "cs": "IS"}
+    fid, kid = curves(tables, titles, {"a": "red", "b": "blue"})
+    assert (fid["title"], kid["title"]) == ("FID", "KID")
+    assert fid["rows"] == [
+        {"epoch": 1.0, "value": 3.0, "network": "a"},
+        {"epoch": 1.0, "value": 4.0, "network": "b"},
+    ]
+    assert [row["network"] for row in kid["rows"]] == ["b"]
