@@ -79,27 +79,17 @@ class Browser:
     @property
     def messages(self) -> list[str]:
         """Errors, warnings and uncaught exceptions since the page was opened."""
-        messages = []
-        for event in self.events:
-            params = event["params"]
-            if event["method"] == "Runtime.exceptionThrown":
-                messages.append(json.dumps(params["exceptionDetails"]))
-            elif event["method"] == "Runtime.consoleAPICalled":
-                if params["type"] in ("error", "warning", "assert"):
-                    messages.append(json.dumps(params["args"]))
-            elif event["method"] == "Log.entryAdded":
-                messages.append(params["entry"]["text"])
-        return messages
+        kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+        found = [event["params"] for event in self.events if event["method"] in kinds]
+        harmless = ("log", "debug", "info")
+        return [json.dumps(params) for params in found if params.get("type") not in harmless]
 
     @property
     def requests(self) -> list[str]:
         """Requested addresses since the page was opened, without data URIs."""
-        requested = [
-            event["params"]["request"]["url"]
-            for event in self.events
-            if event["method"] == "Network.requestWillBeSent"
-        ]
-        return [url for url in requested if not url.startswith("data:")]
+        sent = [e["params"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        urls = [params["request"]["url"] for params in sent]
+        return [url for url in urls if not url.startswith("data:")]
 
 
 @contextmanager

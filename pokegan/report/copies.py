@@ -24,7 +24,7 @@ def nearest_images(inspection: dict[str, Any], color: str) -> dict[str, Any]:
     return {
         **inspection["copies"],
         "pictures": inspection["pictures"],
-        "encoder": ENCODERS[inspection["encoder"]],
+        "encoder": ENCODERS.get(inspection["encoder"], inspection["encoder"]),
         "lines": list(LINES),
         "chart": cumulative(distances, "distance to the nearest training image", color),
         "sheet": data_uri(neighbor_sheet(inspection), lossless=False),

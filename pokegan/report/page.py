@@ -33,6 +33,7 @@ SECTIONS = {
     "data_sets": "Training data",
     "provenance": "Provenance",
 }
+# Values are escaped, and a missing value is an error.
 TEMPLATES = Environment(
     loader=PackageLoader("pokegan.report"),
     autoescape=True,
@@ -63,8 +64,7 @@ def render_page(
     colors = palette(names)
     real, classified = load_images(reference), read_types(*types)
     inspected = inspections(networks, colors)
-    return render(
-        "page",
+    return TEMPLATES.get_template("page.html.j2").render(
         sections=SECTIONS,
         networks=networks,
         names=names,
@@ -90,9 +90,8 @@ def inspections(
     networks: Sequence[NetworkResults], colors: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
     """Return section → network → content, for the parts that the inspections have."""
-    found: dict[str, dict[str, Any]] = {
-        "copies": {}, "latent_spaces": {}, "reconstructions": {}, "features": {}
-    }  # fmt: skip
+    parts = ("copies", "latent_spaces", "reconstructions", "features")
+    found: dict[str, dict[str, Any]] = {part: {} for part in parts}
     for network in networks:
         name, inspection = network.name, network.inspection
         if not inspection:
@@ -105,8 +104,3 @@ def inspections(
             if "discriminator" in inspection:
                 found["features"][name] = discriminator_features(inspection)
     return found
-
-
-def render(template: str, **context: Any) -> str:
-    """Render a template: values are escaped, a missing value is an error."""
-    return TEMPLATES.get_template(f"{template}.html.j2").render(context)

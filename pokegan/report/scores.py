@@ -53,7 +53,7 @@ def encoder_scores(
         real[name] = {score: cell[2] for score, cell in cells[name].items()}
     return {
         "name": encoder,
-        "title": ENCODERS[encoder],
+        "title": ENCODERS.get(encoder, encoder),
         "titles": titles,
         "legacy": {name: found for name, found in legacy.items() if found},
         "cells": cells,

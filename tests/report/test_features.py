@@ -84,9 +84,9 @@ def test_without_water_there_is_no_column_for_it(root: Path, call: Callable[[], 
 def test_too_few_images_of_known_types_leave_a_gap(root: Path, call: Callable[[], Result]) -> None:
     for part in ("accuracy", "auc", "commonest"):
         without(root, part)
-    arrays = load_arrays(root / "reports/types.npz")
-    del arrays["told_by_colour"]
-    np.savez(root / "reports/types.npz", **arrays)
+    arrays = load_arrays(root / "reports/types.npz").items()
+    kept = {key: value for key, value in arrays if not key.startswith("told")}
+    np.savez(root / "reports/types.npz", **kept)
     result = call()
     assert result.exit_code == 0, result.output
     text = page(root)

@@ -32,13 +32,14 @@ def test_an_animation_shows_the_samples_in_order(rendered: Path) -> None:
         assert durations == [400, 400, 2400]
 
 
-def test_progress_has_a_row_per_latent(rendered: Path) -> None:
-    with (
-        np.load(rendered / f"reports/networks/{FULL}/samples.npz") as samples,
-        Image.open(rendered / f"reports/grids/{FULL}_progress.png") as progress,
-    ):
-        expected = samples["pictures"][:, :4].swapaxes(0, 1).reshape(-1, 32, 32, 3)
-        assert (np.asarray(progress) == grid(expected, 3)).all()
+def test_grids_show_the_last_samples_and_a_row_per_latent(rendered: Path) -> None:
+    with np.load(rendered / f"reports/networks/{FULL}/samples.npz") as arrays:
+        samples = arrays["pictures"]
+    with Image.open(rendered / f"reports/grids/{FULL}.png") as last:
+        assert (np.asarray(last) == grid(samples[-1], 8)).all()
+    with Image.open(rendered / f"reports/grids/{FULL}_progress.png") as progress:
+        rows = samples[:, :4].swapaxes(0, 1).reshape(-1, 32, 32, 3)
+        assert (np.asarray(progress) == grid(rows, 3)).all()
     assert "after 50, 100, 120 epochs." in page(rendered)
 
 
