@@ -7,12 +7,10 @@ into each output of a stage, so that the whole pipeline runs in seconds and with
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -21,16 +19,29 @@ from dvc.dependency import param
 from dvc.repo import Repo
 
 from pokegan.cli import main
-from pokegan.cli.affected import find
-from pokegan.core.errors import PipelineError
-from pokegan.core.params import flatten, load_yaml, read_params
+from pokegan.cli.affected import Marks, make_table, read_graph
+from pokegan.core.params import flatten, load_yaml
 from tests.conftest import NETWORKS, ROOT, assert_one_sentence, make_repository, set_params
 
-PAGE = (ROOT / "docs/parameters.md").read_text(encoding="utf-8")
 ENCODER = "effnet_lite0"
-TABLE = "".join(line for line in PAGE.splitlines() if line.startswith("|"))
-KEYS = [key for key, _ in flatten(load_yaml(ROOT / "params.yaml"))]
-AUGMENTED = [name for name, network in NETWORKS.items() if network.pictures == "pokemon2457"]
+# A different valid value of each shared parameter and of one parameter per section.
+CHANGES = {
+    "seed": 2,
+    "lr": 0.001,
+    "precision": "bf16",
+    "download.kaggle.version": 2,
+    "prepare.margin": 0.05,
+    "pokemon819.count": 41,
+    "pokemon14000.count": 73,
+    "augment.contrast": 0.3,
+    "label.npm.oakdex-pokedex.bytes": 1,
+    **{f"{name}.epochs": 2 for name in NETWORKS},
+    "evaluate.encoders": [ENCODER, "inception"],
+    "evaluate.pictures": 9,
+    "evaluate.draws": 3,
+    "evaluate.splits": 2,
+    "evaluate.legacy_128": True,
+}
 
 STAND_IN = """#!/bin/sh
 while read -r output; do
@@ -38,80 +49,12 @@ while read -r output; do
 done < "$STAND_IN/$DVC_STAGE"
 """
 
-Marks = dict[str, dict[str, str]]  # parameter → stage → mark
+Graph = tuple[list[str], Marks]
 Reproduce = Callable[[str], set[str]]
-
-
-def stage_names() -> list[str]:
-    with Repo(str(ROOT)) as repo:
-        return [stage.addressing for stage in repo.index.stages]
-
-
-STAGES = stage_names()
-
-
-def read_page(page: str) -> Marks:
-    """Read the table as a person does."""
-    rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in page.splitlines()
-        if line.startswith("|")
-    ]
-    marks: Marks = {}
-    for row in rows[2:]:
-        found = {
-            stage: part[0]
-            for family, cell in zip(rows[0][1:], row[1:], strict=True)
-            for part in filter(None, cell.split(", "))
-            for stage in members(family, part[1:].split())
-        }
-        for name in re.findall("`(.*?)`", row[0]):
-            marks |= dict.fromkeys(find(name.removesuffix(".*"), KEYS), found)
-    return marks
-
-
-def members(family: str, items: list[str]) -> list[str]:
-    """Return the stages of a column, all or those of the networks or data sets named in a cell."""
-    pattern = rf"{family}(_\w+)?(@({'|'.join(items) or '.*'})(-.*)?)?"
-    return [
-        stage for stage in STAGES if re.fullmatch(pattern, stage) and (not items or "@" in stage)
-    ]
-
-
-MARKS = read_page(PAGE)
 
 
 def affected(*names: str) -> Result:
     return CliRunner().invoke(main, ["affected", *names])
-
-
-def change(folder: Path, name: str) -> None:
-    """Give a parameter another valid value."""
-    before = dict(flatten(load_yaml(folder / "params.yaml")))[name]
-    for value in others(before):
-        set_params(folder, {name: value})
-        try:
-            read_params(file=folder / "params.yaml")
-        except PipelineError:
-            continue
-        if value != before:
-            return
-    raise AssertionError(f"no other valid value for {name}")
-
-
-def others(value: Any) -> list[Any]:
-    match value:
-        case None:
-            return [0.001, "pictures"]
-        case bool():
-            return [not value]
-        case int() | float():
-            return [value + 1, value + 0.5, value / 2, 2 * value]
-        case list():
-            return [value[::-1], [*value, "inception"], [*value, "cutout"]]
-        case _:
-            words = ["bf16", "folder", "rmsprop", "mlp", "nearest", "dense", "none"]
-            return [f"{value[:-1]}5", f"{value[:-1]}6", *words, f"sha512-{'A' * 86}=="]
 
 
 @contextmanager
@@ -129,7 +72,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reproduce(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reproduce]:
+def graph(repository: Path) -> Graph:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(repository)
+        return read_graph()
+
+
+@pytest.fixture(scope="module")
+def reproduce(
+    repository: Path, graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reproduce]:
     """Return a function for `dvc repro` in a repository where every stage has run.
 
     It takes the word to write into the outputs and returns the stages that ran.
@@ -153,51 +105,71 @@ def reproduce(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
                 for stage in repo.index.stages:
                     outputs = "".join(f"{output.def_path}\n" for output in stage.outs)
                     (folder / stage.addressing).write_text(outputs)
-        assert call("first") == set(STAGES)
+        assert call("first") == set(graph[0])
         yield call
 
 
 def test_the_page_is_the_output_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert affected().stdout == PAGE, "run: pokegan affected > docs/parameters.md"
+    page = Path("docs/parameters.md").read_text(encoding="utf-8")
+    assert affected().stdout == page, "run: pokegan affected > docs/parameters.md"
 
 
-def test_the_page_has_every_parameter_and_every_stage() -> None:
-    assert list(MARKS) == KEYS
-    assert {stage for marked in MARKS.values() for stage in marked} == set(STAGES)
-    for name, marked in MARKS.items():
-        assert "●" in marked.values(), f"no stage reads {name}"
-        assert set(marked.values()) <= {"●", "○"}
-    assert MARKS["evaluate.encoders"] == {"report": "●"}
-    for name in NETWORKS:
-        direct = [stage for stage, mark in MARKS[f"{name}.epochs"].items() if mark == "●"]
-        assert direct == [f"train@{name}"]
+def test_every_parameter_affects_a_stage_and_every_stage_depends_on_one(graph: Graph) -> None:
+    stages, marks = graph
+    keys = [key for key, _ in flatten(load_yaml(ROOT / "params.yaml"))]
+    assert set(marks) == set(keys)
+    assert {stage for marked in marks.values() for stage in marked} == set(stages)
+    assert all("●" in marked.values() for marked in marks.values())
+    assert {key.partition(".")[0] for key in CHANGES} == {key.partition(".")[0] for key in keys}
 
 
-def test_the_stages_of_parameters_are_listed_in_order(tmp_path: Path, monkeypatch) -> None:
-    """Needs neither data nor a pipeline that ran."""
-    monkeypatch.chdir(make_repository(tmp_path))
-    assert read_page(affected().stdout) == MARKS
+def test_the_table_groups_parameters_and_stages() -> None:
+    stages = [
+        "prepare@a",
+        "prepare@b",
+        "train@x",
+        "train@y",
+        "evaluate_a@x-e",
+        "evaluate_b@y-e",
+        "report",
+    ]
+    x = {"train@x": "●", "evaluate_a@x-e": "○", "report": "○"}
+    marks = {
+        "lr": {"train@x": "●", "train@y": "●", "evaluate_a@x-e": "○", "evaluate_b@y-e": "○"},
+        "x.epochs": x,
+        "x.lr": x,
+        "score.draws": {"evaluate_a@x-e": "●", "evaluate_b@y-e": "●", "report": "○"},
+        "score.encoders": {"report": "●"},
+    }
+    assert make_table(list(marks), stages, marks) == (
+        "| parameter | prepare | train | evaluate | report |\n"
+        "| --- | :-: | :-: | :-: | :-: |\n"
+        "| `lr` |  | ● | ○ |  |\n"
+        "| `x.*` |  | ● x | ○ x | ○ |\n"
+        "| `score.draws` |  |  | ● | ○ |\n"
+        "| `score.encoders` |  |  |  | ● |\n"
+    )
+
+
+def test_the_stages_of_parameters_are_listed_in_order(
+    repository: Path, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    stages, marks = graph
+    listed = affected("lr", "augment").stdout.split()
+    expected = {*marks["lr"], *marks["augment.contrast"]}
+    assert listed == [stage for stage in stages if stage in expected]
     families = [stage.partition("@")[0] for stage in affected("augment").stdout.split()]
     assert list(dict.fromkeys(families)) == [
         "augment", "train", "evaluate_pokemon819", "index", "inspect", "report",
     ]  # fmt: skip
-    listed = affected("lr", "augment.contrast").stdout.split()
-    assert len(listed) == len(set(listed))
-    assert set(listed) == {*MARKS["lr"], *MARKS["augment.contrast"]}
-    assert {stage for stage in listed if stage.startswith("train@")} == {
-        f"train@{name}" for name in NETWORKS
-    }
-    assert set(affected("augment").stdout.split()) >= {f"train@{name}" for name in AUGMENTED}
 
 
 def test_dvc_finds_each_parameter_changed_in_the_same_stages(
-    repository: Path, reproduce: Reproduce
+    repository: Path, graph: Graph, reproduce: Reproduce
 ) -> None:
-    """Compare ● with DVC's status, for each parameter named on the page and one of each section."""
-    names = [
-        find(name.removesuffix(".*"), KEYS)[0] for name in re.findall(r"`([\w.*]+)`[,| ]", TABLE)
-    ]
+    """Compare ● with DVC's status of the parameters of the stages."""
     file = repository / "params.yaml"
     before = file.read_bytes()
     with params_read_once() as forget, Repo() as repo:
@@ -207,31 +179,32 @@ def test_dvc_finds_each_parameter_changed_in_the_same_stages(
             stages = repo.index.stages
             return {s.addressing for s in stages if any(each.status() for each in s.params)}
 
-        for name in names:
-            change(repository, name)
-            direct = {stage for stage, mark in MARKS[name].items() if mark == "●"}
+        for name, value in CHANGES.items():
+            set_params(repository, {name: value})
+            direct = {stage for stage, mark in graph[1][name].items() if mark == "●"}
             assert changed() == direct, name
             file.write_bytes(before)
         assert changed() == set()
 
 
 @pytest.mark.slow
-def test_repro_runs_the_listed_stages(repository: Path, reproduce: Reproduce) -> None:
+def test_repro_runs_the_listed_stages(repository: Path, graph: Graph, reproduce: Reproduce) -> None:
     """● alone while the outputs stay the same, ● and ○ when they change."""
-    change(repository, "lr")
+    set_params(repository, {"lr": 0.001})
     assert reproduce("first") == {f"train@{name}" for name in NETWORKS}
-    change(repository, "pokemon14000.count")
-    listed = set(affected("pokemon14000.count").stdout.split())
-    assert reproduce("second") == listed == set(MARKS["pokemon14000.count"])
+    set_params(repository, {"pokemon14000.count": 73})
+    assert reproduce("second") == set(graph[1]["pokemon14000.count"])
+    assert set(affected("pokemon14000.count").stdout.split()) == set(graph[1]["pokemon14000.count"])
 
 
 @pytest.mark.slow
 def test_an_encoder_runs_its_own_stages_and_the_report(
-    repository: Path, reproduce: Reproduce
+    repository: Path, graph: Graph, reproduce: Reproduce
 ) -> None:
+    table = affected().stdout
     set_params(repository, {"evaluate.encoders": [ENCODER, "inception"]})
-    assert affected().stdout == PAGE
-    own = {s.replace(ENCODER, "inception") for s in STAGES if s.endswith(f"-{ENCODER}")}
+    assert affected().stdout == table
+    own = {s.replace(ENCODER, "inception") for s in graph[0] if s.endswith(f"-{ENCODER}")}
     assert reproduce("third") == own | {"report"}
 
 

@@ -49,16 +49,9 @@ def save_model(folder: Path, name: str = "dcgan819") -> Path:
 def cells(sheet: np.ndarray, columns: int, size: int, height: int | None = None) -> np.ndarray:
     """Return the images (N, height, size, 3) of a sheet with white gaps of two pixels."""
     height = height or size
-    rows, rest = divmod(len(sheet) - GAP, height + GAP)
-    assert rest == 0
     assert sheet.shape[1] == columns * (size + GAP) + GAP
-    return np.stack(
-        [
-            sheet[top : top + height, left : left + size]
-            for top in range(GAP, rows * (height + GAP), height + GAP)
-            for left in range(GAP, columns * (size + GAP), size + GAP)
-        ]
-    )
+    blocks = sheet[GAP:, GAP:].reshape(-1, height + GAP, columns, size + GAP, 3)
+    return blocks.swapaxes(1, 2)[:, :, :height, :size].reshape(-1, height, size, 3)
 
 
 def test_a_model_is_a_folder_with_a_config(workspace: Path) -> None:

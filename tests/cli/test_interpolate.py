@@ -110,15 +110,6 @@ def test_a_video_can_be_enlarged_frame_by_frame(tmp_path: Path, drawings: np.nda
     assert (tmp_path / "by_frame.mp4").read_bytes() == (tmp_path / "at_once.mp4").read_bytes()
 
 
-def test_a_failed_video_leaves_the_previous_one(tmp_path: Path) -> None:
-    (tmp_path / "i.mp4").write_text("previous")
-    broken = np.zeros((3, 32, 32, 4), np.uint8)  # four channels
-    with pytest.raises(ValueError, match="array"):
-        save_video(tmp_path / "i.mp4", broken, 10)
-    assert (tmp_path / "i.mp4").read_text() == "previous"
-    assert [path.name for path in tmp_path.iterdir()] == ["i.mp4"]
-
-
 def test_options_change_size_step_and_truncation(pokegan: Pokegan, samples: np.ndarray) -> None:
     plain = ("interpolate", "model", "i.png", "--between", "2", "--steps", "3", "--scale", "1")
     assert pokegan(*plain).exit_code == 0

@@ -15,7 +15,9 @@ from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
+import torch
 from PIL import Image
 
 from pokegan.analysis.latent_space import spherical_path
@@ -104,14 +106,8 @@ def page(playground: Playground, browser: Any) -> Iterator[Any]:
     page.on("console", lambda entry: errors.append(entry.text) if entry.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("requestfailed", lambda request: errors.append(request.url[:200]))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((playground.address, "data:", "blob:"))
-            else errors.append(request.url[:200])
-        ),
-    )
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url[:200]))
     until = monotonic() + 60
     while True:  # until the server is ready
         errors.clear()
@@ -126,6 +122,7 @@ def page(playground: Playground, browser: Any) -> Iterator[Any]:
     yield page
     page.close()
     assert errors == []
+    assert all(url.startswith((playground.address, "data:", "blob:")) for url in requests)
 
 
 def pixels(page: Any, name: str) -> np.ndarray:
@@ -149,8 +146,9 @@ def slide(page: Any, name: str, *keys: str) -> None:
         thumb.press(key)
 
 
-def network(playground: Playground, name: str = "dcgan819") -> Any:
-    return load_generator_at(playground.folder / "models" / name, CPU)[0]
+def generate(playground: Playground, z: torch.Tensor) -> np.ndarray:
+    generator, _ = load_generator_at(playground.folder / "models/dcgan819", CPU)
+    return generate_images(generator, z).numpy()
 
 
 def choose(page: Any, name: str) -> None:
@@ -160,13 +158,11 @@ def choose(page: Any, name: str) -> None:
 
 def test_samples_are_those_of_pokegan_sample(playground: Playground, page: Any) -> None:
     choose(page, "models/dcgan819")
-    expected = generate_images(network(playground), seeded_latents(24, 8, 1)).numpy()
+    expected = generate(playground, seeded_latents(24, 8, 1))
     for number in (1, 24):
         await_pixels(page, f"sample {number}", expected[number - 1])
     page.get_by_label("Seed", exact=True).first.fill("5")
-    await_pixels(
-        page, "sample 1", generate_images(network(playground), seeded_latents(24, 8, 5)).numpy()[0]
-    )
+    await_pixels(page, "sample 1", generate(playground, seeded_latents(1, 8, 5))[0])
 
 
 def test_sliders_select_count_truncation_and_snapshot(playground: Playground, page: Any) -> None:
@@ -177,8 +173,7 @@ def test_sliders_select_count_truncation_and_snapshot(playground: Playground, pa
     page.get_by_alt_text("sample 24").wait_for(state="detached")
     slide(page, "Truncation", *["ArrowLeft"] * 20)
     page.get_by_text("± 1.0").wait_for()
-    z = seeded_latents(23, 8, 1, 1.0)
-    await_pixels(page, "sample 2", generate_images(network(playground), z).numpy()[1])
+    await_pixels(page, "sample 2", generate(playground, seeded_latents(23, 8, 1, 1.0))[1])
     slide(page, "Training", "ArrowLeft")
     page.get_by_text("step 2, epoch 0.5").wait_for()
     await_pixels(page, "sample 2", np.full((32, 32, 3), 128, np.uint8))
@@ -186,16 +181,16 @@ def test_sliders_select_count_truncation_and_snapshot(playground: Playground, pa
 
 def test_a_slider_moves_an_image_and_reset_restores_it(playground: Playground, page: Any) -> None:
     choose(page, "models/dcgan819")
-    generator = network(playground)
     z = seeded_latents(24, 8, 1)[2:3]
     page.get_by_alt_text("sample 3", exact=True).click()
     page.get_by_text("original: sample 3 of seed 1").wait_for()
-    original = generate_images(generator, z).numpy()[0]
+    original = generate(playground, z)[0]
     await_pixels(page, "moved", original)
+    generator, _ = load_generator_at(playground.folder / "models/dcgan819", CPU)
     directions, shares = principal_directions(generator, 8)
     slide(page, f"1 · {shares[0]:.1%}", *["ArrowRight"] * 30)
     slide(page, f"3 · {shares[2]:.1%}", *["ArrowLeft"] * 5)
-    moved = generate_images(generator, move(z, directions, [3.0, 0, -0.5])).numpy()[0]
+    moved = generate(playground, move(z, directions, [3.0, 0, -0.5]))[0]
     assert (moved != original).any()
     await_pixels(page, "moved", moved)
     await_pixels(page, "original", original)
@@ -206,20 +201,12 @@ def test_a_slider_moves_an_image_and_reset_restores_it(playground: Playground, p
 def test_interpolation_between_two_seeds(playground: Playground, page: Any) -> None:
     choose(page, "models/dcgan819")
     page.get_by_role("tab", name="Interpolation").click()
-    generator = network(playground)
     ends = [seeded_latents(1, 8, seed)[0] for seed in (1, 2)]
-
-    def at(position: float) -> np.ndarray:
-        image: np.ndarray = generate_images(
-            generator, spherical_path(*ends, np.array([position]))
-        ).numpy()[0]
-        return image
-
-    await_pixels(page, "first", at(0))
-    await_pixels(page, "between", at(0.5))
-    await_pixels(page, "second", at(1))
+    images = generate(playground, spherical_path(*ends, np.array([0, 0.5, 0.7, 1])))
+    for name, pixels_at in zip(("first", "between", "second"), images[[0, 1, 3]], strict=True):
+        await_pixels(page, name, pixels_at)
     slide(page, "Position", *["ArrowRight"] * 20)
-    await_pixels(page, "between", at(0.7))
+    await_pixels(page, "between", images[2])
 
 
 def test_a_sketch_and_a_file_are_reconstructed(
@@ -260,13 +247,12 @@ def test_a_sketch_and_a_file_are_reconstructed(
 
 def test_the_page_serves_and_contacts_this_machine_only(playground: Playground, page: Any) -> None:
     page.close()
-    table = Path("/proc/net/tcp")
-    if table.exists():
-        listening = [
-            line.split()[1] for line in table.read_text().splitlines()[1:] if " 0A " in line
-        ]
-        own = [each for each in listening if int(each.split(":")[1], 16) == playground.port]
-        assert own == [f"0100007F:{playground.port:04X}"]
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(playground.process.pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
     output = playground.stop()
     assert "The playground is at" in output
     assert "REACHED" not in output
