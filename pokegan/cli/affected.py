@@ -15,7 +15,7 @@ DIRECT, INDIRECT = "●", "○"
 PAGE = """\
 # Stages that a change of a parameter reruns
 
-Made by `pokegan affected > docs/parameters.md` from DVC's graph of dvc.yaml; do not edit.
+Written by `make docs` (`pokegan affected`) from DVC's graph of dvc.yaml; do not edit.
 `pokegan affected dcgan819.lr augment` lists the stages for some parameters.
 
 - ● depends on the parameter: the stage reruns, or DVC restores its outputs from its cache.
