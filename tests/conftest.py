@@ -133,7 +133,7 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable MLflow, for tests of a stage's outputs."""
     from pokegan.tracking.run import Run
 
-    monkeypatch.setattr(Run, "begin", lambda self, *_: None)
+    monkeypatch.setattr(Run, "_call", lambda self, *_: None)
 
 
 Stage = Callable[..., Result]

@@ -80,14 +80,13 @@ def model_folder(model: str) -> Path:
 
 
 def _download(address: str) -> Path:
-    from pokegan.tracking.store import import_mlflow, opened
+    from pokegan.tracking.store import connect, import_mlflow
 
     mlflow = import_mlflow()
     folder = mkdtemp(prefix="pokegan-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
-        with opened(mlflow):  # sets the tracking URI
-            pass
+        connect()  # sets the tracking URI
         uri = f"models:/{address}" if address.startswith("m-") else address
         return Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
     except Exception as error:  # every kind of store raises its own

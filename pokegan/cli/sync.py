@@ -1,4 +1,4 @@
-"""Bring MLflow up to date with what DVC knows."""
+"""Complete MLflow's runs."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ from pokegan.core.errors import PipelineError
 
 @click.command()
 def sync() -> None:
-    """Give MLflow the runs that it lacks: of stages that DVC restored, or that came with a clone.
+    """Complete MLflow's runs from the files that DVC tracks.
 
-    Runs whose process died are closed, and artifacts are found again after the repository was
-    moved. Every stage does the same when it begins.
+    Adds the runs of stages that DVC restored or that came with a clone, and what a run lacks since
+    MLflow could not be reached. Closes runs whose process died, and finds the artifacts of a
+    repository that was moved. Every stage does the same when it starts.
     """
-    from pokegan.tracking.run import bring_up_to_date
-    from pokegan.tracking.store import first_line
+    from pokegan.tracking.store import connect, first_line
+    from pokegan.tracking.sync import sync_runs
 
     try:
-        restored = bring_up_to_date()
-    except Exception as fault:  # MLflow's faults are many
+        synced = sync_runs(*connect(), wait=60)
+    except Exception as error:  # each kind of store has its own errors
         raise PipelineError(
-            f"MLflow could not be brought up to date ({first_line(fault)}); see that the store of "
-            "MLFLOW_TRACKING_URI, or else mlflow.db, can be written, and try again."
-        ) from fault
-    click.echo(
-        f"Restored: {', '.join(restored)}." if restored else "MLflow is up to date.", err=True
-    )
-
-
-if __name__ == "__main__":
-    sync()
+            f"MLflow could not be synchronized ({first_line(error).rstrip('.')}); check that the "
+            "store (MLFLOW_TRACKING_URI, by default mlflow.db) can be written, and run it again."
+        ) from error
+    click.echo(f"Completed: {', '.join(synced)}." if synced else "MLflow is up to date.", err=True)

@@ -1,139 +1,154 @@
-"""Which execution of a stage a run tells of: by its parameters, its code and its data.
+"""Identify the stage execution that a run belongs to: by its parameters, code and data.
 
-dvc.lock knows the last execution of each stage, also of one that DVC restored from its cache or
-that came with a clone. The same fingerprint, taken when a stage begins, tells if MLflow has it.
+dvc.lock records the last execution of each stage, also of a stage that DVC restored from its cache
+or that came with a clone. The fingerprint of an execution is the same before it starts and in
+dvc.lock, so it shows whether MLflow has a run of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-
+from pokegan.core.errors import PipelineError
 from pokegan.core.params import flatten
+from pokegan.core.provenance import git, root
+
+if TYPE_CHECKING:
+    from dvc.output import Output
+    from dvc.stage import PipelineStage
+
+# refs/exps/<first two digits of the baseline>/<the other digits>/<name>
+EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/([^:]+)")
 
 
 @dataclass(frozen=True)
 class StageRun:
-    """PARAMS as ``section.key`` → value; INPUTS (code and data) and OUTPUTS as path → md5."""
+    """One execution of a stage.
+
+    Attributes:
+        stage: name in DVC, such as "train@dcgan819".
+        params: ``section.key`` → value.
+        inputs: path → md5 of code and data, files and directories.
+        outputs: paths.
+        recorded: what DVC has recorded, by path: inputs, and the outputs of a finished execution.
+    """
 
     stage: str
     params: Mapping[str, Any]
-    inputs: dict[str, str]
-    outputs: dict[str, str]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    recorded: Mapping[str, Output] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """The same for the same stage, parameters, code and data."""
-        params = sorted((key, _plain(value)) for key, value in self.params.items())
-        told = [self.stage, sorted(self.inputs.items()), params]
-        return hashlib.md5(json.dumps(told).encode(), usedforsecurity=False).hexdigest()
-
-    @property
-    def code(self) -> dict[str, str]:
-        """Those of its inputs that are code."""
-        return {path: md5 for path, md5 in self.inputs.items() if _is_code(path)}
+        params = [
+            # dvc.lock rounds the last digits of a number.
+            (key, f"{value:.12g}" if isinstance(value, float) else value)
+            for key, value in sorted(self.params.items())
+        ]
+        content = [self.stage, sorted(self.inputs.items()), params]
+        return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).hexdigest()
 
     @property
     def data_sets(self) -> dict[str, str]:
-        """Those of its inputs that lie in data/."""
+        """The inputs in data/."""
         return {path: md5 for path, md5 in self.inputs.items() if path.startswith("data/")}
 
-    def intact_folder(self, path: str) -> Path | None:
-        """The input PATH, a folder, if it holds what was read from it."""
-        folder = Path(path)
-        return folder if folder.is_dir() and _md5_of(folder) == self.inputs.get(path) else None
-
-    def intact(self, name: str) -> Path | None:
-        """The output that is called NAME, if it lies there as it was made."""
-        for path, md5 in self.outputs.items():
-            if path.endswith(f"/{name}") and Path(path).is_file() and _md5(Path(path)) == md5:
-                return Path(path)
-        return None
-
-
-def executions() -> list[StageRun]:
-    """The last execution of each stage, by the dvc.lock in the working directory."""
-    locked = _load("dvc.lock")
-    data = _outputs(locked)
-    found = []
-    for stage, entry in locked.items():
-        params = dict(flatten(entry.get("params", {}).get("params.yaml", {})))
-        inputs = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
-        inputs = {path: md5 for path, md5 in inputs.items() if _is_code(path) or path in data}
-        outputs = {out["path"]: out.get("md5") for out in entry.get("outs", ())}
-        found.append(StageRun(stage, params, inputs, outputs))
-    return found
+    def intact(self, path: str) -> Path | None:
+        """Return an input or output if it exists and is unchanged since DVC recorded it."""
+        if path in self.recorded:
+            return None if self.recorded[path].workspace_status() else Path(path)
+        return Path(path) if Path(path).exists() else None
 
 
 def upcoming(stage: str, params: Mapping[str, Any]) -> StageRun:
-    """Of STAGE, which is about to be executed with PARAMS; no inputs if dvc.yaml has no such."""
-    name, _, item = stage.partition("@")
-    declared = _load("dvc.yaml").get(name, {})
-    paths = declared.get("do", declared).get("deps", ())
-    data = _outputs(_load("dvc.lock"))
-    inputs = {
-        path: _md5(Path(path)) if _is_code(path) else data[path]
-        for path in _filled_in([path.replace("${item}", item) for path in paths])
-        if _is_code(path) or path in data
+    """Return the execution of a stage that is about to start.
+
+    A stage that dvc.yaml does not declare has the given parameters and no inputs.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            declared = repo.stage.load_one(name=stage)
+            for dependency in declared.deps:
+                dependency.hash_info = dependency.get_hash()
+            return _stage_run(declared, with_outputs=False)
+    except (DvcException, OSError):
+        return StageRun(stage, params)
+
+
+def finished() -> list[StageRun]:
+    """Return the last execution of each stage of dvc.yaml, as dvc.lock records it.
+
+    Raises:
+        PipelineError: dvc.yaml or dvc.lock is broken.
+    """
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
+    try:
+        with Repo() as repo:
+            stages = [each for each in repo.index.stages if isinstance(each, PipelineStage)]
+    except NotDvcRepoError:
+        return []
+    except DvcException as error:
+        raise PipelineError(f"DVC cannot read the pipeline: {error}.") from error
+    return [
+        _stage_run(stage, with_outputs=True)
+        for stage in stages
+        if all(each.hash_info for each in [*stage.deps, *stage.outs])
+    ]
+
+
+def _stage_run(stage: PipelineStage, with_outputs: bool) -> StageRun:
+    params: dict[str, Any] = {}
+    for each in stage.params:
+        params |= dict(flatten(each.hash_info.value))
+    inputs = {each.def_path: each for each in stage.deps if each not in stage.params}
+    outputs = {each.def_path: each for each in stage.outs}
+    return StageRun(
+        stage.addressing,
+        params,
+        {path: str(each.hash_info.value) for path, each in inputs.items()},
+        tuple(outputs),
+        {**inputs, **(outputs if with_outputs else {})},
+    )
+
+
+def experiment_of(execution: StageRun) -> str | None:
+    """Return the name of the oldest DVC experiment with this execution; None if a commit holds it.
+
+    The name of an experiment that has not ended yet comes from its environment.
+    """
+    if not execution.outputs:
+        return None
+    md5 = str(execution.recorded[execution.outputs[0]].hash_info.value)
+    home = root()
+
+    def lines(*arguments: str) -> list[str]:
+        return git(*arguments, folder=home, check=False).split()
+
+    refs = lines("for-each-ref", "--sort=committerdate", "--format=%(refname)", "refs/exps")
+    found = {ref: match for ref in refs if (match := EXPERIMENT.fullmatch(ref))}
+    baselines = {ref: match[1] + match[2] for ref, match in found.items()}
+    now = os.environ.get("DVC_EXP_BASELINE_REV", "HEAD")
+    revisions = (*found, *baselines.values(), now)
+    holding = {
+        line.removesuffix(":dvc.lock")
+        for line in lines("grep", "-lF", md5, *revisions, "--", "dvc.lock")
     }
-    return StageRun(stage, params, inputs, {})
-
-
-def _filled_in(paths: list[str]) -> list[str]:
-    """PATHS with the values of params.yaml in place of their ${…}."""
-    if not any("${" in path for path in paths):
-        return paths
-    from omegaconf import OmegaConf
-
-    params = YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))
-    told: list[str] = list(OmegaConf.create({**params, "paths": paths}).paths)
-    return told
-
-
-def _plain(value: Any) -> Any:
-    # 15 in params.yaml is 15.0 once it has been checked; dvc.lock rounds the last digits.
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(f"{value:.12g}")
-    return value
-
-
-def _load(file: str) -> dict[str, Any]:
-    """The stages in FILE, none if it is not there."""
-    path = Path(file)
-    content = YAML(typ="safe").load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    stages: dict[str, Any] = (content or {}).get("stages") or {}
-    return stages
-
-
-def _outputs(locked: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        out["path"]: out["md5"]
-        for entry in locked.values()
-        for out in entry.get("outs", ())
-        if "md5" in out
-    }
-
-
-def _is_code(path: str) -> bool:
-    return path.startswith("stages/")
-
-
-def _md5(file: Path) -> str:
-    # DVC's own; it guards against accidents.
-    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def _md5_of(folder: Path) -> str:
-    # DVC's own for a folder: of the list of its files, sorted.
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    told = [{"md5": _md5(f), "relpath": f.relative_to(folder).as_posix()} for f in files]
-    text = json.dumps(told, sort_keys=True).encode()
-    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
+    for ref, match in found.items():
+        if ref in holding and baselines[ref] not in holding:
+            return match[3]
+    return None if now in holding else os.environ.get("DVC_EXP_NAME")

@@ -1,4 +1,4 @@
-"""Trained generators in MLflow's registry: a version a generator, an alias for the best."""
+"""MLflow's model registry: one version per generator, an alias for the best."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from pokegan.core.provenance import root
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CODE = Path(__file__).parent
-PACKAGES = ("click", "mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
-# What drawing, and AEGAN's reconstructions, need of a model's folder.
+PACKAGE = Path(__file__).parent.parent
+# What serving.py imports.
+REQUIREMENTS = ("click", "mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
+# What sampling and AEGAN's reconstructions need of a model's folder.
 FILES = ("config.json", "generator.safetensors", "generator_ema.safetensors", "encoder.safetensors")
 
 
@@ -31,66 +32,67 @@ def register(
     folder: Path,
     encoder: str,
     scores: Mapping[str, Any],
-    reals: str,
+    reference: str,
 ) -> None:
-    """Have the generator of NETWORK in FOLDER in the registry as a version of ``pokegan-NETWORK``.
+    """Register the generator in a folder as a version of ``pokegan-<network>``.
 
-    It is tagged with the distance that ENCODER gave it, out of SCORES, against REALS (the md5 of
-    what tells those pictures). The alias ``best_ENCODER`` goes to the version with the least one
-    among those that were scored alike: a Fréchet distance depends on the number of pictures.
-
-    A version that is new is said to come from the run RUN_ID.
+    The version is tagged with its Fréchet distance. The alias ``best_<encoder>`` moves to the
+    version with the lowest distance among those scored alike: the distance depends on the number of
+    pictures. `scores` is the content of the scores' JSON file, `reference` the md5 of the features
+    of the reference set, and `run_id` the run that a new version comes from.
     """
     from pokegan.metrics.names import metric_name
 
     name, distance = f"pokegan-{network}", metric_name("fd", encoder)
     average = folder / "generator_ema.safetensors"
-    drawing = average if average.is_file() else folder / "generator.safetensors"
-    mark = hashlib.md5(drawing.read_bytes(), usedforsecurity=False).hexdigest()
-    alike = f"{scores['pictures']} pictures of {reals}"
-    with FileLock(root() / ".work" / "registry.lock"):  # who evaluates at the same time is a rival
-        known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{mark}'")
-        version = str(known[0].version) if known else _log(client, run_id, name, folder, mark)
-        told = {distance: scores[distance], f"{distance}_against": alike}
-        for key, value in told.items():
-            client.set_model_version_tag(name, version, key, str(value))
-        rivals = {
+    generator = average if average.is_file() else folder / "generator.safetensors"
+    md5 = hashlib.md5(generator.read_bytes(), usedforsecurity=False).hexdigest()
+    protocol = f"{scores['pictures']} pictures of {reference}"
+    with FileLock(root() / ".work" / "registry.lock"):  # evaluations may end at the same time
+        known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{md5}'")
+        version = str(known[0].version) if known else _log(client, run_id, name, folder, md5)
+        client.set_model_version_tag(name, version, distance, str(scores[distance]))
+        client.set_model_version_tag(name, version, f"{distance}_against", protocol)
+        distances = {
             str(each.version): float(each.tags[distance])
             for each in client.search_model_versions(f"name = '{name}'")
-            if each.tags.get(f"{distance}_against") == alike
+            if each.tags.get(f"{distance}_against") == protocol
         }
-        best = min(rivals, key=lambda version: rivals[version])
+        best = min(distances, key=lambda version: distances[version])
         client.set_registered_model_alias(name, f"best_{encoder}", best)
 
 
-def _log(client: MlflowClient, run_id: str, name: str, folder: Path, mark: str) -> str:
-    """Log the generator in FOLDER, whose md5 is MARK, and register it; its version's number."""
+def _log(client: MlflowClient, run_id: str, name: str, folder: Path, md5: str) -> str:
+    """Log and register the generator in a folder; return the number of its version."""
     import mlflow
     import pandas as pd
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    asked = Schema([ColSpec("long", "seed"), ColSpec("long", "count")])
-    drawn = Schema([ColSpec("long", "seed"), ColSpec("long", "number"), ColSpec("string", "png")])
+    inputs = Schema([ColSpec("long", "seed"), ColSpec("long", "count")])
+    outputs = Schema([ColSpec("long", "seed"), ColSpec("long", "number"), ColSpec("string", "png")])
     with tempfile.TemporaryDirectory() as temporary:
-        chosen = Path(temporary) / "model"
-        chosen.mkdir()
+        model = Path(temporary) / "model"
+        model.mkdir()
         for file in FILES:
             if (folder / file).is_file():
-                shutil.copy(folder / file, chosen)
-        logged = mlflow.pyfunc.log_model(
+                shutil.copy(folder / file, model)
+        logged = Model.log(  # mlflow.pyfunc.log_model needs an active run
+            artifact_path=None,
             name=name,
-            python_model=str(CODE / "served.py"),
-            artifacts={"model": str(chosen)},
-            code_paths=[str(CODE)],
-            signature=ModelSignature(asked, drawn),
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            python_model=str(Path(__file__).with_name("serving.py")),
+            artifacts={"model": str(model)},
+            code_paths=[str(PACKAGE)],
+            signature=ModelSignature(inputs, outputs),
             input_example=pd.DataFrame({"seed": [1], "count": [4]}),
-            pip_requirements=[f"{package}=={installed(package)}" for package in PACKAGES],
+            pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
         )
-    # mlflow.register_model would do the same and talk of it.
+    # mlflow.register_model does the same, but prints.
     with suppress(mlflow.MlflowException):
         client.create_registered_model(name)
     made = client.create_model_version(
-        name, logged.model_uri, run_id, {"generator_md5": mark}, model_id=logged.model_id
+        name, logged.model_uri, run_id, {"generator_md5": md5}, model_id=logged.model_id
     )
     return str(made.version)

@@ -1,13 +1,12 @@
-"""Tells MLflow what a stage does.
+"""Log a stage to MLflow.
 
-The tracker is a guest: no result depends on it, no stage fails with it, or waits for it but at its
-begin and end, half a minute at most. What it misses while it is away is told when it is back, or
-restored from DVC's files (restoring.py).
+Live logging is best effort: after an error that may pass, such as an unreachable server, the stage
+prints one warning and continues, and no call is made for a while. `sync` completes the run from the
+files that DVC tracks: when the stage ends, when the next stage starts, or by `pokegan sync`.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -19,268 +18,209 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+from filelock import Timeout
 
 from pokegan.core.provenance import provenance
 from pokegan.core.signals import terminate_with_dvc
+from pokegan.tracking import sync
 from pokegan.tracking.lockfile import StageRun, upcoming
 from pokegan.tracking.registry import register
-from pokegan.tracking.retry_queue import Teller
-from pokegan.tracking.store import (
-    close_dead_runs,
-    first_line,
-    import_mlflow,
-    is_permanent_error,
-    log_data_sets,
-    opened,
-    this_process,
-)
-from pokegan.tracking.sync import sync_runs
+from pokegan.tracking.store import connect, first_line, is_permanent_error, this_process
 
 if TYPE_CHECKING:
     import numpy as np
     from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
 
     from pokegan.core.params import Params
 
-ATTEMPTS = 3  # to give what is no point, while the store answers
-
-
-class Run:
-    """One run in MLflow. What is told goes out in order, by a thread; the stage never waits."""
-
-    def __init__(self) -> None:
-        self._id: str | None = None
-        self._resumes: str | None = None
-        self._told = 0
-        self._client: Any = None
-        self._data_sets: Mapping[str, str] = {}
-        self._said: set[str] = set()
-        self.steps: set[int] = set()  # of the metrics that were told, or are about to be
-        self._teller: Teller | None = None
-
-    @property
-    def id(self) -> str | None:
-        """In MLflow; of the run that is gone on with, also while MLflow is away."""
-        return self._id or self._resumes
-
-    def begin(self, stage: str, params: Mapping[str, Any], resume: str | None = None) -> None:
-        """Open the run: its name says the stage and, under `dvc exp run`, the experiment.
-
-        RESUME is the id of a run that is gone on with, if the store still has it.
-        """
-        try:
-            execution = upcoming(stage, params)
-        except Exception:  # a broken dvc.lock is DVC's matter
-            execution = StageRun(stage, params, {}, {})
-        self._data_sets, self._resumes = execution.data_sets, resume
-
-        def action() -> None:
-            mlflow = import_mlflow()
-            with opened(mlflow) as (self._client, experiment):
-                _bring_up_to_date(self._client, experiment, execution.fingerprint)
-            if mlflow.active_run() is None and not (resume and self._went_on(mlflow, resume)):
-                self._start(mlflow, execution)
-            tags = _entities("RunTag", this_process())
-            self._client.log_batch(self._id, params=_entities("Param", params), tags=tags)
-            log_data_sets(self._client, str(self._id), execution)
-
-        self._teller = Teller(is_permanent_error, self._say)
-        self._teller.tell(action)
-        self._teller.wait_for_the_first()
-
-    def _start(self, mlflow: Any, execution: StageRun) -> None:
-        experiment = os.environ.get("DVC_EXP_NAME")
-        tags = {
-            "dvc.stage": execution.stage,
-            "dvc.exp": experiment or "",
-            "dvc.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
-            "dvc.fingerprint": execution.fingerprint,
-            **{name: str(value) for name, value in provenance().items()},
-        }
-        if "POKEGAN_PARENT_RUN" in os.environ:  # a study's trial stands below it in the UI
-            tags["mlflow.parentRunId"] = os.environ["POKEGAN_PARENT_RUN"]
-        name = f"{execution.stage} · {experiment}" if experiment else execution.stage
-        self._id = mlflow.start_run(run_name=name, tags=tags, log_system_metrics=True).info.run_id
-
-    def _went_on(self, mlflow: Any, run_id: str) -> bool:
-        """Open the run RUN_ID again; False if the store has it no more, or has it deleted."""
-        try:
-            if self._client.get_run(run_id).info.lifecycle_stage == "deleted":
-                return False
-        except mlflow.MlflowException as fault:
-            if fault.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return False
-            raise
-        points = self._client.get_metric_history(run_id, "epoch")
-        mlflow.start_run(run_id=run_id, log_system_metrics=True)
-        # A killed process may have told more than its last state knows; once is enough.
-        self._told = max((point.step for point in points), default=0)
-        self._id = run_id
-        return True
-
-    def _tell(self, action: Callable[[], None], step: int | None = None) -> None:
-        def unless_told() -> None:
-            if self._id and (step is None or step > self._told):
-                action()
-
-        if self._teller:
-            self._teller.tell(unless_told)
-
-    def _give(self, action: Callable[[], None], step: int | None = None) -> None:
-        """Tell by ACTION what goes elsewhere than the points: that place may fail for itself."""
-        attempts = 0
-
-        def unless_in_vain() -> None:
-            nonlocal attempts
-            attempts += 1
-            try:
-                action()
-            except Exception as fault:
-                enough = attempts >= ATTEMPTS or (self._teller and self._teller.is_closing)
-                if not enough or is_permanent_error(fault):
-                    raise
-                self._client.get_run(self._id)  # or else it is the way there, as for the points
-                raise ValueError(first_line(fault)) from fault
-
-        self._tell(unless_in_vain, step)
-
-    def set_tags(self, facts: Mapping[str, Any]) -> None:
-        """Tags: facts of the machine and of the data, which are no parameters."""
-        tags = dict(facts)
-        self._tell(lambda: self._client.log_batch(self._id, tags=_entities("RunTag", tags)))
-
-    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Metrics, all of them in one call; steps that the run holds already are passed over."""
-        now = int(time.time() * 1000)
-        self.steps.add(step or 0)
-
-        def action() -> None:
-            from mlflow.entities import Metric
-
-            points = [Metric(key, value, now, step or 0) for key, value in values.items()]
-            self._client.log_batch(self._id, metrics=points)
-
-        self._tell(action, step)
-
-    def log_image(self, name: str, pixels: np.ndarray, step: int | None = None) -> None:
-        """A picture (H, W, 3) uint8; with STEP it joins the image panel's slider.
-
-        Told before the metrics of its step, for a run that has those is thought to have it.
-        """
-        now = int(time.time() * 1000)
-        where = (
-            {"artifact_file": f"{name}.png"}
-            if step is None
-            else {"key": name, "step": step, "timestamp": now, "synchronous": True}
-        )
-        self._give(lambda: self._client.log_image(self._id, pixels, **where), step)
-
-    def log_artifact(self, path: Path) -> None:
-        """A small file, kept with the run."""
-        self._give(lambda: self._client.log_artifact(self._id, str(path)))
-
-    def log_model(
-        self, network: str, folder: Path, encoder: str, scores: Mapping[str, Any]
-    ) -> None:
-        """Have the generator of NETWORK in FOLDER in the registry, with its SCORES by ENCODER."""
-
-        def action() -> None:
-            reals = next(iter(self._data_sets.values()), "")
-            register(self._client, str(self._id), network, folder, encoder, scores, reals)
-
-        self._give(action)
-
-    def _say(self, fault: Exception, hopeless: bool) -> None:
-        """Say of FAULT once a run what it means."""
-        reason = first_line(fault)
-        sentence = f"Warning: MLflow cannot be reached ({reason}); the stage goes on, and what "
-        sentence += "MLflow misses is told when it is back."
-        if hopeless:
-            sentence = f"Warning: MLflow does not take a part of this run ({reason})."
-        if sentence not in self._said:
-            self._said.add(sentence)
-            click.echo(sentence, err=True)
-
-    def end(self, status: str) -> None:
-        """Close the run with STATUS FINISHED, FAILED or KILLED; RUNNING leaves it to others."""
-
-        def action() -> None:
-            self._client.set_terminated(self._id, status)
-            import mlflow
-
-            with suppress(Exception):  # ends the measuring of the machine as well
-                mlflow.end_run(status)
-
-        self._tell(action)
-        if self._teller and not (self._teller.close() and self._id):
-            how = (
-                "`make sync` tells it when it is back."
-                if status == "FINISHED"
-                else ("What did not come to its end cannot be told later.")
-            )
-            click.echo(f"Warning: MLflow misses a part of this run. {how}", err=True)
-
-
-def _entities(kind: str, values: Mapping[str, Any]) -> list[Any]:
-    from mlflow import entities
-
-    return [getattr(entities, kind)(key, str(value)) for key, value in values.items()]
+AWAY = "MLflow cannot be reached"
+Action = Callable[["MlflowClient", str], None]
+MIN_PAUSE, MAX_PAUSE = 60.0, 960.0  # seconds without a call after an error; doubles each time
 
 
 @contextmanager
 def track_run(stage: str, params: Params, resume: str | None = None) -> Iterator[Run]:
-    """A run of STAGE in MLflow, with its visible PARAMS, closed with its true status.
+    """Log a stage as a run that ends as FINISHED, FAILED, or KILLED by a signal.
 
-    RESUME is the id of the run that an interrupted stage goes on with.
+    Args:
+        stage: name in DVC, such as "train@dcgan819".
+        params: what the stage reads of params.yaml.
+        resume: id of the run that an interrupted stage continues.
     """
-    run = Run()
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        # To the last word: a training removes its state after it, and only DVC keeps its outputs.
         with terminate_with_dvc():
-            run.begin(stage, params.flat(), resume)
-            with closed_with_its_status(run):
+            run = Run(upcoming(stage, params.flat()), resume)
+            run.start()
+            try:
                 yield run
+            except (KeyboardInterrupt, SystemExit):
+                run.end("KILLED")
+                raise
+            except BaseException:
+                run.end("FAILED")
+                raise
+            run.end("FINISHED")
     finally:
         signal.signal(signal.SIGTERM, before)
-        # Python would look for garbage in all that MLflow brought before it ends: half a second.
-        # Triton, which some encoders bring, would take that for a leak, and say so at length.
-        if "triton" not in sys.modules:
-            gc.freeze()
-
-
-@contextmanager
-def closed_with_its_status(run: Run, unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """At the end close RUN as FINISHED, KILLED (a signal) or FAILED, UNLESS others use it still."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        run.end("RUNNING" if unless() else "KILLED")
-        raise
-    except BaseException:
-        run.end("RUNNING" if unless() else "FAILED")
-        raise
-    run.end("RUNNING" if unless() else "FINISHED")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
     sys.exit(128 + signum)
 
 
-def bring_up_to_date() -> list[str]:
-    """Open the store, restore the runs that it lacks, and close those of dead processes.
+class Run:
+    """One run in MLflow. No method raises, or waits longer than a request may take."""
 
-    The names of the stages whose runs were restored.
-    """
-    with opened(import_mlflow()) as (client, experiment):
-        restored = sync_runs(client, experiment)
-        close_dead_runs(client, experiment)
-    return restored
+    def __init__(self, execution: StageRun, resume: str | None = None) -> None:
+        self.id = resume
+        self._execution = execution
+        self._started = int(time.time() * 1000)
+        self._client: MlflowClient | None = None  # set when the run is open
+        self._experiment = ""
+        self._last_step = 0  # that a resumed run has logged
+        self._is_complete = resume is None
+        self._pause, self._retry_at = MIN_PAUSE, 0.0
+        self._warnings: set[str] = set()
+        self._monitor: Any = None  # of CPU, GPU and memory
 
+    def start(self) -> None:
+        """Open the run, and complete the runs of earlier stages."""
 
-def _bring_up_to_date(client: MlflowClient, experiment: str, but: str) -> None:
-    try:
-        sync_runs(client, experiment, but)
-        close_dead_runs(client, experiment)
-    except Exception as fault:  # what others did is no reason to lose this run
-        click.echo(f"Warning: MLflow lacks runs of before ({first_line(fault)}).", err=True)
+        def sync_others(client: MlflowClient, run_id: str) -> None:
+            with suppress(Timeout):
+                sync.sync_runs(client, self._experiment, exclude=self._execution.fingerprint)
+
+        self._call(sync_others)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Log facts that are no parameters, such as the device."""
+        self._call(lambda client, run_id: sync.log_batch(client, run_id, tags=tags))
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Log metrics in one request; a resumed run skips steps that it has logged."""
+        now = int(time.time() * 1000)
+
+        def log(client: MlflowClient, run_id: str) -> None:
+            from mlflow.entities import Metric
+
+            points = [Metric(key, value, now, step or 0) for key, value in values.items()]
+            client.log_batch(run_id, metrics=points)
+
+        self._call(log, step)
+
+    def log_image(self, key: str, pixels: np.ndarray, step: int | None = None) -> None:
+        """Log an image, uint8 (H, W, 3); with a step it joins the series of its key."""
+
+        def log(client: MlflowClient, run_id: str) -> None:
+            if step is None:
+                client.log_image(run_id, pixels, f"{key}.png")
+            else:
+                client.log_image(run_id, pixels, key=key, step=step, synchronous=True)
+
+        self._call(log, step)
+
+    def log_artifact(self, path: Path) -> None:
+        """Log a small file."""
+        self._call(lambda client, run_id: client.log_artifact(run_id, str(path)))
+
+    def log_model(
+        self, network: str, folder: Path, encoder: str, scores: Mapping[str, Any]
+    ) -> None:
+        """Register the generator in a folder together with its scores by an encoder."""
+        reference = next(iter(self._execution.data_sets.values()), "")
+        self._call(
+            lambda client, run_id: register(
+                client, run_id, network, folder, encoder, scores, reference
+            )
+        )
+
+    def end(self, status: str) -> None:
+        """Close the run; a FINISHED run that lacks something is completed first."""
+
+        def close(client: MlflowClient, run_id: str) -> None:
+            is_done = status != "FINISHED" or self._is_complete
+            results = None if is_done else sync.read_results(self._execution)
+            if results:
+                sync.complete_run(client, client.get_run(run_id), self._execution, results)
+            else:
+                client.set_terminated(run_id, status)
+
+        self._retry_at = 0.0
+        self._call(close)
+        if self._monitor and AWAY not in self._warnings:
+            self._monitor.finish()
+
+    def _call(self, action: Action, step: int | None = None) -> None:
+        """Open the run if it is not open, and perform an action.
+
+        Nothing happens in the pause after an error, or if a resumed run has logged the step.
+        """
+        if time.monotonic() < self._retry_at:
+            return
+        try:
+            if self._client is None:
+                self._client = self._open()
+            if step is None or step > self._last_step:
+                action(self._client, str(self.id))
+            if AWAY in self._warnings:  # it is back
+                self._warnings.clear()
+                self._pause = MIN_PAUSE
+                self._start_monitor()
+        except Exception as error:
+            self._is_complete = False
+            if is_permanent_error(error):
+                self._warn("A part of a run could not be logged to MLflow", error)
+                return
+            self._retry_at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, MAX_PAUSE)
+            self._warn(AWAY, error)
+
+    def _warn(self, problem: str, error: Exception) -> None:
+        if problem not in self._warnings:
+            self._warnings.add(problem)
+            hint = "The stage continues; `pokegan sync` adds later what is missing."
+            click.echo(f"Warning: {problem} ({first_line(error)}). {hint}", err=True)
+
+    def _open(self) -> MlflowClient:
+        client, self._experiment = connect()
+        process = this_process()
+        mine = f"attributes.run_id = '{self.id}'"
+        if self.id is None:  # the request that creates a run may succeed without an answer
+            same = f"tags.`dvc.fingerprint` = '{self._execution.fingerprint}'"
+            mine = f"attributes.status = 'RUNNING' and {same}"
+        runs = client.search_runs([self._experiment], mine)
+        found = [run for run in runs if self.id or process.items() <= run.data.tags.items()]
+        run = found[0] if found else self._create(client)
+        self.id = run.info.run_id
+        if found:
+            client.update_run(self.id, "RUNNING")
+            sync.log_batch(client, self.id, tags=process)
+            epochs = client.get_metric_history(self.id, "epoch")
+            self._last_step = max((point.step for point in epochs), default=0)
+        sync.log_inputs(client, run, self._execution)
+        self._start_monitor()
+        return client
+
+    def _create(self, client: MlflowClient) -> MlflowRun:
+        from mlflow.tracking.context.registry import resolve_tags
+
+        tags = {name: str(value) for name, value in provenance().items()}
+        tags["dvc.baseline"] = os.environ.get("DVC_EXP_BASELINE_REV", "")
+        return sync.create_run(
+            client,
+            self._experiment,
+            self._execution,
+            os.environ.get("DVC_EXP_NAME"),
+            self._started,
+            resolve_tags(tags),
+        )
+
+    def _start_monitor(self) -> None:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        if self._monitor:
+            self._monitor.finish()
+        self._monitor = SystemMetricsMonitor(self.id, resume_logging=True)  # type: ignore[no-untyped-call]
+        self._monitor.start()

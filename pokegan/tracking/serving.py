@@ -1,6 +1,6 @@
-"""A trained generator as MLflow serves it: seeds and counts in, pictures out.
+"""A trained generator as MLflow serves it: seeds and counts in, images out.
 
-MLflow runs this file when it loads the model; `stages/models.py` logs it.
+MLflow runs this file when it loads a model that `registry.py` logged.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from pokegan.networks.weights import load_generator
 if TYPE_CHECKING:
     from mlflow.pyfunc.model import PythonModelContext
 
-MOST = 1000  # pictures a row: beyond, the answer no longer fits into memory and a response
+MAX_COUNT = 1000  # images per row; more do not fit into memory and a response
 
 
-class Pictures(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """Draws: rows of (seed, count) → a row a picture (seed, number, png as base64)."""
+class GeneratorModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
+    """Sample images: rows of (seed, count) → one row per image (seed, number, png as base64)."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the generator of the folder that was logged."""
-        self._generator, configuration = load_generator(Path(context.artifacts["model"]))
-        self._latent_dim = configuration["latent_dim"]
+        """Load the generator from the logged folder."""
+        self._generator, config = load_generator(Path(context.artifacts["model"]))
+        self._latent_dim = config["latent_dim"]
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """The same seed gives the same pictures, as the first of any larger count.
+        """Return the images; those of a smaller count are the first of a larger one.
 
         Raises:
             ValueError: a count is not within 1 … 1000.
         """
         rows = []
         for seed, count in zip(model_input["seed"], model_input["count"], strict=True):
-            if not 1 <= count <= MOST:
-                raise ValueError(f"count is {count}, but it must be within 1 … {MOST}.")
+            if not 1 <= count <= MAX_COUNT:
+                raise ValueError(f"count is {count}, but it must be within 1 … {MAX_COUNT}.")
             z = seeded_latents(int(count), self._latent_dim, int(seed))
             for number, pixels in enumerate(generate_images(self._generator, z).numpy()):
                 stream = BytesIO()
@@ -53,4 +53,4 @@ class Pictures(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         return pd.DataFrame(rows)
 
 
-set_model(Pictures())
+set_model(GeneratorModel())

@@ -1,8 +1,8 @@
-"""Gives back to MLflow the runs that it lacks, from the files that DVC tracks.
+"""Complete MLflow's runs from the files that DVC tracks.
 
-A stage that DVC restored from its cache, or that came with a clone, was executed somewhere else and
-told another store. Its parameters stand in dvc.lock; what happened, in history.csv, run.json,
-samples.npz and scores/.
+A stage that DVC restored from its cache, or that came with a clone, has no run in this store; a run
+whose server or process died lacks a part. dvc.lock holds the parameters; history.csv, run.json,
+samples.npz, scores/ and inspection.json hold the results.
 """
 
 from __future__ import annotations
@@ -10,201 +10,157 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pokegan.tracking.experiments import experiment_of
-from pokegan.tracking.lockfile import StageRun, executions
+from filelock import FileLock
+
+from pokegan.core.params import flatten
+from pokegan.core.provenance import root
+from pokegan.tracking.lockfile import StageRun, experiment_of, finished
 from pokegan.tracking.registry import register
-from pokegan.tracking.store import is_dead, is_permanent_error, log_data_sets, this_process
+from pokegan.tracking.store import close_dead_runs, is_dead, is_permanent_error, this_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
-COLUMNS = 8
-RESTORED, LACKS = "dvc.restored", "dvc.lacks"
-UNDER_WAY = "under way"
-# As MLflow calls an image of a step: samples+step+95+timestamp+….png
+COLUMNS = 8  # of a grid of samples
+MAX_METRICS = 1000  # in one request to MLflow
+RESTORED = "dvc.restored"  # "true": created by sync; "in part": completed by sync
+LACKS = "dvc.lacks"  # "pictures": the samples or the model are not on this machine yet
+RESULTS = re.compile(r"reports/.*\.(csv|json)")
+# MLflow's name of an image of a step: samples+step+95+timestamp+….png
 IMAGE = re.compile(r"samples\Wstep\W(\d+)\W.*\.png")
 
 
-def sync_runs(client: MlflowClient, experiment: str, but: str | None = None) -> list[str]:
-    """Make a run, tagged ``dvc.restored``, for each stage of dvc.lock that EXPERIMENT has none of.
+def sync_runs(
+    client: MlflowClient, experiment: str, exclude: str = "", wait: float = 0
+) -> list[str]:
+    """Create or complete the run of each stage in dvc.lock; close the runs of dead processes.
 
-    One that was not told to its end (a server that went away, a process that died) gets the rest,
-    as does one whose samples or model were not there before. BUT is the fingerprint of an execution
-    that is telling for itself. The names of the stages that got something.
+    The execution with the fingerprint `exclude` logs its run itself. Another process that does the
+    same is waited for so many seconds.
+
+    Returns:
+        The stages whose runs were created or completed.
 
     Raises:
-        Exception: the first fault; what the others lack is restored all the same.
+        filelock.Timeout: another process does the same.
+        Exception: the first error; a permanent error of one run does not stop the others.
     """
-    restored, faults = [], []
-    for execution in executions():
-        if execution.fingerprint != but:
+    synced, errors = [], []
+    with FileLock(root() / ".work" / "sync.lock", timeout=wait):
+        for execution in finished():
             try:
-                if _restore(client, experiment, execution):
-                    restored.append(execution.stage)
-            except Exception as fault:
-                if not is_permanent_error(fault):
+                if execution.fingerprint != exclude and _sync_run(client, experiment, execution):
+                    synced.append(execution.stage)
+            except Exception as error:
+                if not is_permanent_error(error):
                     raise
-                faults.append(fault)
-    if faults:
-        raise faults[0]
-    return restored
+                errors.append(error)
+        close_dead_runs(client, experiment)
+    if errors:
+        raise errors[0]
+    return synced
 
 
-def _restore(client: MlflowClient, experiment: str, execution: StageRun) -> bool:
-    """False if there is nothing to tell of EXECUTION."""
-    mark = f"tags.`dvc.fingerprint` = '{execution.fingerprint}'"
-    lacking: Run | None = None
-    for run in client.search_runs([experiment], mark):
+def _sync_run(client: MlflowClient, experiment: str, execution: StageRun) -> bool:
+    """Create or complete the run of an execution; return whether that was necessary."""
+    incomplete: Run | None = None
+    same = f"tags.`dvc.fingerprint` = '{execution.fingerprint}'"
+    for run in client.search_runs([experiment], same):  # the newest comes first
         tags, status = run.data.tags, run.info.status
-        if status == "FINISHED" and not (tags.get(LACKS) and _kept(execution)):
+        if status == "FINISHED" and not (tags.get(LACKS) and _large_file(execution)):
             return False
-        own = tags.get(RESTORED) == UNDER_WAY and this_process().items() <= tags.items()
-        if status == "RUNNING" and not (own or is_dead(tags)):
+        if status == "RUNNING" and not is_dead(tags):
             return False
         if status != "FAILED":
-            lacking = run
-    story = _story(execution)
-    if story:
-        _tell(client, experiment, execution, story, lacking)
-    return story is not None
+            incomplete = incomplete or run
+    results = read_results(execution)
+    if results is None:
+        return False
+    if incomplete is None:
+        name, tags = experiment_of(execution), {RESTORED: "true"}
+        incomplete = create_run(client, experiment, execution, name, results.started, tags)
+    complete_run(client, incomplete, execution, results)
+    return True
 
 
-def _kept(execution: StageRun) -> Path | None:
-    """What DVC and not git keeps of EXECUTION, if it is there: samples, or the model it scored."""
-    kind, _, network = execution.stage.partition("@")[0].partition("_")
-    if kind == "evaluate":
-        return execution.intact_folder(f"models/{network}")
-    return execution.intact("samples.npz") if kind == "train" else None
+def create_run(
+    client: MlflowClient,
+    experiment: str,
+    execution: StageRun,
+    name: str | None,
+    started: int,
+    tags: Mapping[str, str],
+) -> Run:
+    """Create the run of an execution, named after the stage and the DVC experiment, if any."""
+    identity = {"dvc.stage": execution.stage, "dvc.fingerprint": execution.fingerprint}
+    return client.create_run(
+        experiment,
+        start_time=started,
+        run_name=f"{execution.stage} · {name}" if name else execution.stage,
+        tags={**identity, "dvc.exp": name or "", **this_process(), **tags},
+    )
 
 
 @dataclass
-class Story:
-    """What an execution left: facts, when it began and ended (ms), every point of its curves."""
+class Results:
+    """What an execution left in its small files; times in milliseconds."""
 
-    tags: dict[str, Any]
-    begun: int
+    started: int
     ended: int
+    values: dict[str, Any]  # of the JSON files
     metrics: list[Metric]
-    scores: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, Any] = field(default_factory=dict)
 
 
-def _story(execution: StageRun) -> Story | None:
-    """None if what EXECUTION left is not there, or is not what it left."""
-    kind = execution.stage.partition("_")[0]
-    now = int(time.time() * 1000)
-    if kind == "train":
-        history, record = execution.intact("history.csv"), execution.intact("run.json")
-        if not (history and record):
-            return None
-        tags = json.loads(record.read_text(encoding="utf-8"))
-        tags.pop("params", None)
-        ended = now
-        if "date" in tags:
-            ended = int(datetime.fromisoformat(tags["date"]).timestamp() * 1000)
-        begun = ended - int(1000 * tags["seconds"])
-        return Story(tags, begun, ended, _points(history, begun))
-    if kind == "evaluate":
-        encoder = execution.stage.partition("@")[2]
-        curve, scores = execution.intact(f"{encoder}.csv"), execution.intact(f"{encoder}.json")
-        if not (curve and scores):
-            return None
-        metrics, tags = _points(curve, now, encoder), {}
-        told = {point.key for point in metrics}
-        scored = json.loads(scores.read_text(encoding="utf-8"))
-        for key, value in scored.items():
-            if isinstance(value, float) and key not in told:
-                metrics.append(_point(key, value, now, 0))
-            elif not isinstance(value, float):
-                tags[key] = value
-        return Story(tags, now, now, metrics, scored)
-    figures: dict[str, Any] = {}
-    for path in execution.outputs:
-        kept = execution.intact(path.rpartition("/")[2]) if path.endswith(".json") else None
-        figures |= json.loads(kept.read_text(encoding="utf-8")) if kept else {}
-    floats = {key: value for key, value in figures.items() if isinstance(value, float)}
-    metrics = [_point(key, value, now, 0) for key, value in floats.items()]
-    return Story({key: figures[key] for key in figures.keys() - floats.keys()}, now, now, metrics)
+def read_results(execution: StageRun) -> Results | None:
+    """Read the small files of an execution; None if one is missing or was changed since."""
+    outputs = [path for path in execution.outputs if RESULTS.fullmatch(path)]
+    files = [file for path in outputs if (file := execution.intact(path))]
+    if len(files) < len(outputs):
+        return None
+    values: dict[str, Any] = {}
+    for file in files:
+        if file.suffix == ".json":
+            values |= dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
+    is_training = execution.stage.startswith("train@")
+    started = ended = int(time.time() * 1000)
+    if is_training:
+        ended = int(datetime.fromisoformat(values["date"]).timestamp() * 1000)
+        started = ended - int(1000 * values["seconds"])
+    tables = [file for file in files if file.suffix == ".csv"]
+    metrics = [point for table in tables for point in _points(table, started)]
+    results = Results(started, ended, values, metrics)
+    known = {point.key for point in metrics}
+    for key, value in values.items():
+        if is_training or not isinstance(value, float):
+            results.tags |= {} if key.startswith("params.") else {key: value}
+        elif key not in known:
+            results.metrics.append(_point(key, value, ended, 0))
+    return results
 
 
-def _tell(
-    client: MlflowClient, experiment: str, execution: StageRun, story: Story, run: Run | None
-) -> None:
-    """Tell the STORY of EXECUTION: what RUN lacks of it, or all of it in a run of its own."""
-    from mlflow.entities import Param, RunTag
-
-    name = experiment_of(execution)
-    under_way = {RESTORED: UNDER_WAY, **this_process()}
-    in_part = run is not None and RESTORED not in run.data.tags
-    if run is None:
-        run = client.create_run(
-            experiment,
-            start_time=story.begun,
-            run_name=f"{execution.stage} · {name}" if name else execution.stage,
-            tags={
-                "dvc.stage": execution.stage,
-                "dvc.exp": name or "",
-                "dvc.fingerprint": execution.fingerprint,
-                **under_way,
-            },
-        )
-    run_id = run.info.run_id
-    facts = {**under_way, **story.tags}
-    client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in facts.items()])
-    if not run.data.params:
-        params = [Param(key, str(value)) for key, value in execution.params.items()]
-        client.log_batch(run_id, params=params)
-    if not (run.inputs and run.inputs.dataset_inputs):
-        log_data_sets(client, run_id, execution)
-    told = {
-        (key, point.step)
-        for key in run.data.metrics
-        for point in client.get_metric_history(run_id, key)
-    }
-    untold = [point for point in story.metrics if (point.key, point.step) not in told]
-    for start in range(0, len(untold), 1000):
-        client.log_batch(run_id, metrics=untold[start : start + 1000])
-    kept = _kept(execution)
-    if kept and story.scores:
-        _register(client, run_id, execution, kept, story.scores)
-    elif kept:
-        _show(client, run_id, kept, story.metrics)
-    lacks = execution.stage.startswith(("train", "evaluate")) and not kept
-    end = {RESTORED: "in part" if in_part else "true", LACKS: "pictures" if lacks else ""}
-    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in end.items()])
-    # Samples or a model that come later do not make the execution last until then.
-    client.set_terminated(run_id, "FINISHED", run.info.end_time or story.ended)
-
-
-def _register(
-    client: MlflowClient, run_id: str, execution: StageRun, folder: Path, scores: dict[str, Any]
-) -> None:
-    """Have the generator in FOLDER, which got SCORES, in the registry."""
-    stage, _, encoder = execution.stage.partition("@")
-    reals = next(iter(execution.data_sets.values()), "")
-    register(client, run_id, stage.removeprefix("evaluate_"), folder, encoder, scores, reals)
-
-
-def _points(table: Path, begun: int, encoder: str | None = None) -> list[Metric]:
-    """Every cell of TABLE at its step and, if it has seconds, at its time after BEGUN (ms)."""
+def _points(table: Path, started: int) -> Iterator[Metric]:
+    """Yield each cell of a table at its step and, if it has seconds, at its time."""
     import pandas as pd
 
     from pokegan.metrics.names import metric_name
 
-    points = []
+    encoder = table.stem if table.parent.name == "scores" else None
     for row in pd.read_csv(table).to_dict("records"):
-        at = begun + int(1000 * row.get("seconds", 0))
+        at = started + int(1000 * row.get("seconds", 0))
         for column, value in row.items():
-            if encoder and column in ("epoch", "step"):
-                continue
-            name = metric_name(str(column), encoder) if encoder else str(column)
-            points.append(_point(name, float(value), at, int(row["step"])))
-    return points
+            if encoder is None:
+                yield _point(str(column), float(value), at, int(row["step"]))
+            elif column not in ("epoch", "step"):
+                name = metric_name(str(column), encoder)
+                yield _point(name, float(value), at, int(row["step"]))
 
 
 def _point(key: str, value: float, at: int, step: int) -> Metric:
@@ -213,18 +169,95 @@ def _point(key: str, value: float, at: int, step: int) -> Metric:
     return Metric(key, value, at, step)
 
 
-def _show(client: MlflowClient, run_id: str, samples: Path, metrics: list[Metric]) -> None:
-    """Put the grids of SAMPLES into the image panel, at the steps of their epochs."""
+def complete_run(client: MlflowClient, run: Run, execution: StageRun, results: Results) -> None:
+    """Log what the run lacks of an execution's results, and close it as FINISHED."""
+    run_id = run.info.run_id
+    restored = {RESTORED: run.data.tags.get(RESTORED, "in part")}
+    log_batch(client, run_id, tags={**restored, **this_process(), **results.tags})
+    log_inputs(client, run, execution)
+    logged = {
+        (key, point.step)
+        for key in {point.key for point in results.metrics} & run.data.metrics.keys()
+        for point in client.get_metric_history(run_id, key)
+    }
+    missing = [point for point in results.metrics if (point.key, point.step) not in logged]
+    for start in range(0, len(missing), MAX_METRICS):
+        client.log_batch(run_id, metrics=missing[start : start + MAX_METRICS])
+    rejected, lacks = None, ""
+    try:
+        file = _large_file(execution)
+        if file is None:
+            lacks = "pictures" if execution.stage.startswith(("train@", "evaluate_")) else ""
+        elif file.suffix == ".npz":
+            _log_samples(client, run_id, file, results.metrics)
+        else:
+            encoder = execution.stage.rpartition("-")[2]
+            reference = next(iter(execution.data_sets.values()), "")
+            register(client, run_id, file.name, file, encoder, results.values, reference)
+    except Exception as error:
+        if not is_permanent_error(error):
+            raise
+        rejected, lacks = error, "pictures"
+    log_batch(client, run_id, tags={LACKS: lacks})
+    # Samples or a model that are added later do not change the end of the run.
+    client.set_terminated(run_id, "FINISHED", run.info.end_time or results.ended)
+    if rejected:
+        raise rejected
+
+
+def log_batch(
+    client: MlflowClient,
+    run_id: str,
+    tags: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> None:
+    """Log tags and parameters in one request."""
+    from mlflow.entities import Param, RunTag
+
+    client.log_batch(
+        run_id,
+        tags=[RunTag(key, str(value)) for key, value in (tags or {}).items()],
+        params=[Param(key, str(value)) for key, value in (params or {}).items()],
+    )
+
+
+def log_inputs(client: MlflowClient, run: Run, execution: StageRun) -> None:
+    """Log parameters, and data sets with their md5 in DVC as digest, if the run has none."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    run_id = run.info.run_id
+    if not run.data.params:
+        log_batch(client, run_id, params=execution.params)
+    if execution.data_sets and not (run.inputs and run.inputs.dataset_inputs):
+        inputs = [
+            DatasetInput(Dataset(Path(path).stem, md5, "local", json.dumps({"uri": path})))
+            for path, md5 in execution.data_sets.items()
+        ]
+        client.log_inputs(run_id, inputs)
+
+
+def _large_file(execution: StageRun) -> Path | None:
+    """Return what DVC and not git stores, if it is on this machine: samples, or a scored model."""
+    family, _, item = execution.stage.partition("@")
+    if family == "train":
+        return execution.intact(f"reports/networks/{item}/samples.npz")
+    if family.startswith("evaluate_"):
+        return execution.intact(f"models/{item.rpartition('-')[0]}")
+    return None
+
+
+def _log_samples(client: MlflowClient, run_id: str, samples: Path, metrics: list[Metric]) -> None:
+    """Log the grids of samples that the run lacks, at the steps of their epochs."""
     import numpy as np
 
     from pokegan.core.grids import grid
 
     names = (Path(each.path).name for each in client.list_artifacts(run_id, "images"))
-    shown = {int(found[1]) for name in names if (found := IMAGE.match(name))}
+    logged = {int(found[1]) for name in names if (found := IMAGE.match(name))}
     steps = {f"{point.value:.6g}": point.step for point in metrics if point.key == "epoch"}
     with np.load(samples, allow_pickle=False) as stored:
         for epoch, pictures in zip(stored["epochs"], stored["pictures"], strict=True):
             step = steps.get(f"{epoch:.6g}")
-            if step is not None and step not in shown:
+            if step is not None and step not in logged:
                 pixels = grid(pictures, COLUMNS)
                 client.log_image(run_id, pixels, key="samples", step=step, synchronous=True)

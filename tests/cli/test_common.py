@@ -65,7 +65,7 @@ def test_a_model_is_a_folder_with_a_config(workspace: Path) -> None:
 @pytest.mark.slow
 def test_models_in_mlflow_are_downloaded(workspace: Path) -> None:
     """A registered pyfunc model and files of a run, logged with MLflow alone."""
-    from pokegan.tracking.store import import_mlflow, opened
+    from pokegan.tracking.store import connect, import_mlflow
 
     mlflow = import_mlflow()
 
@@ -74,19 +74,19 @@ def test_models_in_mlflow_are_downloaded(workspace: Path) -> None:
             return model_input
 
     folder = save_model(workspace / "mine")
-    with opened(mlflow) as (client, _):
-        with mlflow.start_run() as run:
-            logged = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=Wrapped(),
-                artifacts={"networks": str(folder)},
-                pip_requirements=[],
-                registered_model_name="mine",
-            )
-            mlflow.log_artifacts(str(folder), "files")
-            mlflow.log_artifacts(str(folder), "two/first")
-            mlflow.log_artifacts(str(folder), "two/second")
-        client.set_registered_model_alias("mine", "best", 1)
+    client, _ = connect()
+    with mlflow.start_run() as run:
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=Wrapped(),
+            artifacts={"networks": str(folder)},
+            pip_requirements=[],
+            registered_model_name="mine",
+        )
+        mlflow.log_artifacts(str(folder), "files")
+        mlflow.log_artifacts(str(folder), "two/first")
+        mlflow.log_artifacts(str(folder), "two/second")
+    client.set_registered_model_alias("mine", "best", 1)
     run_id = run.info.run_id
     for address in (
         "models:/mine@best",
