@@ -80,7 +80,7 @@ def model_folder(model: str) -> Path:
 
 
 def _download(address: str) -> Path:
-    from pokegan.tracking.store import connect, import_mlflow
+    from pokegan.tracking.store import connect, first_line, import_mlflow
 
     mlflow = import_mlflow()
     folder = mkdtemp(prefix="pokegan-")
@@ -90,10 +90,9 @@ def _download(address: str) -> Path:
         uri = f"models:/{address}" if address.startswith("m-") else address
         return Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
     except Exception as error:  # every kind of store raises its own
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise PipelineError(
-            f"{address} cannot be downloaded from MLflow ({reason.rstrip('.')}); check the address "
-            "and MLFLOW_TRACKING_URI."
+            f"{address} cannot be downloaded from MLflow ({first_line(error).rstrip('.')}); check "
+            "the address and MLFLOW_TRACKING_URI."
         ) from error
 
 
