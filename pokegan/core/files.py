@@ -23,22 +23,14 @@ if TYPE_CHECKING:
 UNREADABLE = (
     OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, BadZipFile, zlib.error
 )  # fmt: skip
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NOT_WRITABLE = (errno.EACCES, errno.EROFS, errno.EPERM)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Raise a one-sentence error if the block cannot read an output of the pipeline.
 
-    Put all that depends on the content into the block: a missing key or an array of another shape
-    is reported like a damaged file. A `PipelineError` passes unchanged::
-
-        with reading(path):
-            scores = json.loads(path.read_text(encoding="utf-8"))["scores"]
-
-    Args:
-        path: file or folder; of a folder, the error names the missing file.
+    The block holds all that depends on the content: a missing key or a wrong shape is reported
+    like a damaged file. The path may be a folder; a `PipelineError` passes unchanged.
 
     Raises:
         PipelineError: the file is missing, unreadable, damaged or of another format.
@@ -81,13 +73,15 @@ def atomic_write(output: Path) -> Iterator[Path]:
             output.replace(former)
         temporary.replace(output)
     except OSError as error:
-        if error.errno in DISK_FULL:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise PipelineError(
                 f"{output}: the disk is full, nothing was written; free some space and run again."
             ) from error
-        if not _concerns(error, output, temporary):
+        # An error about another file concerns an input of the block.
+        file = Path(os.fsdecode(error.filename or output))
+        if not (file.is_relative_to(temporary) or output.is_relative_to(file)):
             raise
-        if error.errno in NOT_WRITABLE:
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise PipelineError(
                 f"{output} cannot be written ({error.strerror}); "
                 "make the folder writable and run again."
@@ -101,14 +95,6 @@ def atomic_write(output: Path) -> Iterator[Path]:
                 shutil.rmtree(remains)
             else:
                 remains.unlink(missing_ok=True)
-
-
-def _concerns(error: OSError, output: Path, temporary: Path) -> bool:
-    """Whether an error is about the output, and not about a file that the block reads."""
-    if error.filename is None:
-        return True
-    file = Path(os.fsdecode(error.filename))
-    return file.is_relative_to(temporary) or output.is_relative_to(file)
 
 
 def save_array(output: Path, array: np.ndarray) -> None:
@@ -153,9 +139,7 @@ def save_table(output: Path, table: pd.DataFrame, digits: int | None = None) -> 
 def read_table(path: Path, columns: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Read a CSV table.
 
-    Args:
-        path: the CSV file.
-        columns: names and dtypes of the columns to read; by default all, with inferred dtypes.
+    `columns` maps the columns to read to their dtypes; by default all are read.
 
     Raises:
         PipelineError: the file is missing or damaged, or a column is missing.

@@ -6,8 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from zipfile import ZipFile
 
 Kind = Literal["artwork", "sprite", "box", "picture"]
@@ -31,31 +30,26 @@ PATTERNS: dict[Kind, re.Pattern[str]] = {
 SPECIES = "pokesprite-images/data/pokemon.json"
 
 
-@dataclass(frozen=True)
-class SourceFile:
-    """A file of the archive that holds one image or an animation.
+class SourceFile(NamedTuple):
+    """A file of the archive that holds an image or an animation; columns of the manifest."""
 
-    The number is the national number, None if the name has none. The form is empty for the usual
-    form of a species.
-    """
-
-    path: str
+    source: str  # path in the archive
+    national_number: int | None
+    form: str  # empty for the usual form of a species
     kind: Kind
-    number: int | None
-    form: str = ""
-    female: bool = False
-    shiny: bool = False
+    female: bool
+    shiny: bool
 
     @property
     def variant(self) -> tuple[int | None, str, bool]:
         """Number, form and gender: what the image shows, whatever its colors."""
-        return self.number, self.form, self.female
+        return self.national_number, self.form, self.female
 
     @property
     def order(self) -> tuple[float, str, bool, bool, str]:
         """Sort key: by number and form, female after male, shiny after regular."""
-        number = math.inf if self.number is None else self.number
-        return number, self.form, self.female, self.shiny, self.path
+        number = math.inf if self.national_number is None else self.national_number
+        return number, self.form, self.female, self.shiny, self.source
 
 
 def list_files(archive: ZipFile) -> list[SourceFile]:
@@ -70,11 +64,9 @@ def list_files(archive: ZipFile) -> list[SourceFile]:
 
 
 def parse_name(name: str, species: Mapping[str, int]) -> SourceFile | None:
-    """Parse a file name of the archive; None if the file is not used.
+    """Parse a path of the archive; None if the file is not used.
 
-    Args:
-        name: path in the archive.
-        species: national numbers by name, such as ``mr-mime``, for the box sprites.
+    `species` maps names such as ``mr-mime``, which box sprites have, to national numbers.
     """
     for kind, pattern in PATTERNS.items():
         if match := pattern.fullmatch(name):
@@ -84,7 +76,7 @@ def parse_name(name: str, species: Mapping[str, int]) -> SourceFile | None:
             if kind == "box":
                 number, form = _species(form, species)
             female, shiny = bool(found.get("female")), bool(found.get("shiny"))
-            return SourceFile(name, kind, number, form, female, shiny)
+            return SourceFile(name, number, form, kind, female, shiny)
     return None
 
 

@@ -14,11 +14,11 @@ def enlarge(images: np.ndarray, params: Augment, seed: int) -> np.ndarray:
     """Return the images, their mirror images and color-jittered copies.
 
     torchvision's `ColorJitter` scales brightness, contrast and saturation of each copy by factors
-    from [1 − value, 1 + value], in random order.
+    from [1 − value, 1 + value], in random order. With keep_white, white pixels remain white.
 
     Args:
         images: uint8 (N, R, R, 3).
-        params: strengths of the jitter; with keep_white, white pixels remain white.
+        params: strengths of the jitter.
         seed: seed of the jitter.
 
     Returns:

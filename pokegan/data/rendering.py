@@ -21,8 +21,6 @@ MIN_FOREGROUND = 0.02
 MIN_OPAQUE = 0.5
 # Longer sides (pixels) are first averaged to about this length, to bound memory.
 MAX_SIDE = 2048
-# 65,535 / 255
-SIXTEEN_TO_EIGHT_BITS = 257
 
 
 class UnreadablePictureError(Exception):
@@ -30,28 +28,18 @@ class UnreadablePictureError(Exception):
 
 
 def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
-    """Decode a source file into its frames: RGBA images at their own size.
+    """Yield the frames of a source file as RGBA images of any size, with EXIF orientation applied.
 
-    A still image has one frame. 16-bit grayscale is scaled to 8 bits, and the EXIF orientation is
-    applied.
-
-    Args:
-        name: file name; its suffix distinguishes SVG from raster formats.
-        content: content of the file.
-        resolution: side of the final image in pixels, which decides the size of an SVG.
+    The resolution, the side of the final image, decides the size of an SVG.
 
     Raises:
         UnreadablePictureError: the file is damaged, not an image, or has 32 bits per value.
     """
     try:
         if name.lower().endswith(".svg"):
-            content = bytes(
-                resvg_py.svg_to_bytes(
-                    svg_string=content.decode("utf-8"),
-                    width=resolution * OVERSAMPLING,
-                    skip_system_fonts=True,
-                )
-            )
+            svg, width = content.decode("utf-8"), resolution * OVERSAMPLING
+            png = resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True)
+            content = bytes(png)
         with Image.open(io.BytesIO(content)) as image:
             for frame in range(getattr(image, "n_frames", 1)):
                 image.seek(frame)
@@ -72,7 +60,7 @@ def to_rgba(image: Image.Image) -> Image.Image:
     if not image.mode.startswith("I;16"):
         return image.convert("RGBA")
     values = np.asarray(image)
-    eight_bits = np.rint(values / SIXTEEN_TO_EIGHT_BITS).astype(np.uint8)
+    eight_bits = np.rint(values / 257).astype(np.uint8)  # 65,535 becomes 255
     converted = Image.fromarray(eight_bits).convert("RGBA")
     if "transparency" in image.info:
         opaque = values != image.info["transparency"]
@@ -83,20 +71,17 @@ def to_rgba(image: Image.Image) -> Image.Image:
 def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray | None:
     """Crop an RGBA image to its foreground and center it in a white square, undistorted.
 
-    Args:
-        image: RGBA image of any size.
-        resolution: side R of the square in pixels.
-        margin: white border on each side as a fraction of R.
+    The margin is the white border on each side, as a fraction of the resolution R.
 
     Returns:
         uint8 (R, R, 3), resized with antialiasing (bicubic); None if the image is blank.
     """
     white = Image.new("RGBA", image.size, "white")
     flat = Image.alpha_composite(white, image).convert("RGB")
-    box = foreground_box(image, flat)
-    if box is None:
+    foreground = foreground_box(image, flat)
+    if foreground is None:
         return None
-    cropped = flat.crop(box)
+    cropped = flat.crop(foreground)
     if max(cropped.size) >= 2 * MAX_SIDE:
         cropped = cropped.reduce(max(cropped.size) // MAX_SIDE)
     width, height = cropped.size
@@ -106,23 +91,14 @@ def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray 
     canvas = Image.new("RGB", (width + 2 * padding, height + 2 * padding), "white")
     canvas.paste(cropped, (padding, padding))
     left, top = padding + (width - side) / 2, padding + (height - side) / 2
-    square = canvas.resize(
-        (resolution, resolution),
-        Image.Resampling.BICUBIC,
-        box=(left, top, left + side, top + side),
-    )
-    pixels = np.asarray(square)
-    foreground = pixels.min(axis=2) < 255 - BACKGROUND
-    return pixels if foreground.mean() >= MIN_FOREGROUND else None
+    box = (left, top, left + side, top + side)
+    pixels = np.asarray(canvas.resize((resolution, resolution), Image.Resampling.BICUBIC, box))
+    covered = (pixels.min(axis=2) < 255 - BACKGROUND).mean()
+    return pixels if covered >= MIN_FOREGROUND else None
 
 
 def foreground_box(image: Image.Image, flat: Image.Image) -> tuple[int, int, int, int] | None:
-    """Return the bounding box of the opaque pixels or, if all are, of those that are not white.
-
-    Args:
-        image: RGBA image.
-        flat: the same on white, RGB.
-    """
+    """Return the bounding box of the opaque pixels or, if all are, of those not white in `flat`."""
     alpha = image.getchannel("A")
     if alpha.getextrema()[0] == 255:
         return flat.point(lambda value: 255 if value < 255 - BACKGROUND else 0).getbbox()
@@ -143,5 +119,5 @@ def distinct_frames(name: str, content: bytes, resolution: int) -> list[int]:
             seen.add(digest)
             alpha = np.asarray(frame.getchannel("A"))
             opaque[number] = int(np.count_nonzero(alpha > BACKGROUND))
-    usual = float(np.median(list(opaque.values()))) if opaque else 0.0
-    return [number for number, area in opaque.items() if area >= MIN_OPAQUE * usual]
+    smallest = MIN_OPAQUE * float(np.median(list(opaque.values())))
+    return [number for number, area in opaque.items() if area >= smallest]

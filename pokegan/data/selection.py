@@ -19,18 +19,12 @@ from pokegan.data.rendering import UnreadablePictureError, decode, distinct_fram
 
 
 class Selection:
-    """The distinct images selected so far, and the source file and frame of each.
-
-    Attributes:
-        files: all image files of the archive.
-        opened: paths of the files that were read.
-        unreadable: reason by path of the files that cannot be decoded.
-    """
+    """The distinct images selected so far, and the source file and frame of each."""
 
     def __init__(self, archive: ZipFile, params: Prepare) -> None:
         self.files = list_files(archive)
         self.opened: set[str] = set()
-        self.unreadable: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}  # by file: why it cannot be decoded
         self._archive, self._path = archive, Path(str(archive.filename))
         self._params = params
         self._images: dict[str, tuple[np.ndarray, SourceFile, int]] = {}  # by sha256
@@ -42,7 +36,7 @@ class Selection:
     def add(self, file: SourceFile, frames: Iterable[int] = (0,)) -> None:
         """Add frames of a file, except blank ones and duplicates."""
         frames = list(frames)
-        rendered = self._rendered.setdefault(file.path, {})
+        rendered = self._rendered.setdefault(file.source, {})
         missing = set(frames) - rendered.keys()
         if missing:
             rendered.update(self._render(file, missing))
@@ -76,11 +70,11 @@ class Selection:
             if digest in seen:
                 continue
             seen.add(digest)
-            self.opened.add(file.path)
+            self.opened.add(file.source)
             try:
-                frames[file] = distinct_frames(file.path, content, self._params.resolution)
+                frames[file] = distinct_frames(file.source, content, self._params.resolution)
             except UnreadablePictureError as error:
-                self.unreadable[file.path] = str(error)
+                self.unreadable[file.source] = str(error)
         return frames
 
     def images(self) -> np.ndarray:
@@ -89,51 +83,36 @@ class Selection:
 
     def manifest(self) -> pd.DataFrame:
         """Return the manifest: one row per image."""
-        table = pd.DataFrame(
-            {
-                "source": file.path,
-                "national_number": file.number,
-                "form": file.form,
-                "kind": file.kind,
-                "female": file.female,
-                "shiny": file.shiny,
-                "frame": frame,
-                "sha256": digest,
-            }
-            for digest, (_, file, frame) in self._images.items()
-        ).astype({"national_number": "Int64"})
-        table.insert(0, "row", range(len(table)))
-        return table
+        rows = [
+            {"row": row, **file._asdict(), "frame": frame, "sha256": digest}
+            for row, (digest, (_, file, frame)) in enumerate(self._images.items())
+        ]
+        return pd.DataFrame(rows).astype({"national_number": "Int64"})
 
     def _render(
         self, file: SourceFile, frames: Collection[int]
     ) -> Iterator[tuple[int, np.ndarray | None]]:
         resolution, margin = self._params.resolution, self._params.margin
-        self.opened.add(file.path)
-        images = decode(file.path, self._read(file), resolution)
+        self.opened.add(file.source)
+        images = decode(file.source, self._read(file), resolution)
         try:
             for number, image in enumerate(islice(images, max(frames) + 1)):
                 if number in frames:
                     yield number, to_square(image, resolution, margin)
         except UnreadablePictureError as error:
-            self.unreadable[file.path] = str(error)
+            self.unreadable[file.source] = str(error)
 
     def _read(self, file: SourceFile) -> bytes:
         with reading(self._path):
-            return self._archive.read(file.path)
+            return self._archive.read(file.source)
 
 
 def select(name: str, count: int | None, archive: ZipFile, params: Prepare) -> Selection:
     """Select the images of a data set.
 
-    pokemon819 takes artworks, then sprites of variants without artwork. pokemon14000 takes
-    artworks, box sprites and frames of animated sprites. Both take all of a user's own pictures.
-
-    Args:
-        name: pokemon819 or pokemon14000.
-        count: number of images; None takes every distinct image.
-        archive: output of the stage `download`.
-        params: resolution, margin and the fraction of unreadable files that is tolerated.
+    pokemon819 takes artworks, then sprites of variants without artwork; pokemon14000 takes
+    artworks, box sprites and frames of animated sprites. Both take a user's own pictures. A count
+    of None takes every distinct image.
 
     Raises:
         PipelineError: the archive holds too few images or too many unreadable files.
@@ -150,15 +129,11 @@ def select(name: str, count: int | None, archive: ZipFile, params: Prepare) -> S
         selection.add_stills(count, lambda file: file.kind == "box")
         add_frames(selection, count)
     check_unreadable(selection, params.unreadable)
-    if count is None and len(selection) < 2:
+    if len(selection) < (count or 2):
+        hint = f"add -S {name}.count=null to take all" if count else "check download in params.yaml"
         raise PipelineError(
-            f"{name}: the source holds only {len(selection)} distinct pictures, but at least two "
-            "are needed; check download in params.yaml."
-        )
-    if count is not None and len(selection) < count:
-        raise PipelineError(
-            f"{name}.count is {count}, but the source holds only {len(selection)} distinct "
-            f"pictures; add -S {name}.count=null to take all."
+            f"{name} needs {count or 2} distinct pictures, but the source holds only "
+            f"{len(selection)}; {hint}."
         )
     return selection
 

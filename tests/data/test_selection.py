@@ -49,7 +49,9 @@ def test_parts_are_as_equal_as_capacities_allow(
 )  # fmt: skip
 def test_names_give_kind_number_and_form(name: str, expected: tuple[object, ...] | None) -> None:
     file = parse_name(name, {"mr-mime": 122, "mime-jr": 439})
-    assert (file and (file.kind, file.number, file.form, file.female, file.shiny)) == expected
+    assert (
+        file and (file.kind, file.national_number, file.form, file.female, file.shiny)
+    ) == expected
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -13,12 +13,7 @@ from pokegan.data.sources import folder, git, kaggle, npm
 
 
 def read_source(params: Download, scratch: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file of the source that params.yaml selects.
-
-    Args:
-        params: the section `download`.
-        scratch: empty folder for temporary files.
-    """
+    """Yield name and content of each file of the source; `scratch` is for temporary files."""
     match params.source:
         case "npm":
             return npm.read_packages(params.npm, scratch)

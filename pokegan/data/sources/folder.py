@@ -39,9 +39,7 @@ def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
 def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, bytes]]:
     """Yield name (``pictures/path``) and content of each picture below a folder.
 
-    Args:
-        folder: the folder; hidden files and folders are skipped.
-        parameter: name and value of the parameter that selects it, for error messages.
+    Hidden files and folders are skipped. `parameter` names the folder in error messages.
 
     Raises:
         PipelineError: there is no picture, one cannot be read, or a link leaves the folder.

@@ -170,5 +170,5 @@ def test_own_pictures_become_both_sets(download: Download, stage: Stage, picture
     assert result.exit_code == 0, result.output
     assert Path("p.csv").read_text().splitlines()[1].startswith("0,pictures/deep/4.jpg,4,,picture")
     short = stage("prepare", "pokemon14000", "raw/pictures.zip", "q.npy", "q.csv")
-    assert_one_sentence(short, "pokemon14000.count is 3", "only 2", "-S pokemon14000.count=null")
+    assert_one_sentence(short, "pokemon14000 needs 3", "only 2", "-S pokemon14000.count=null")
     assert not Path("q.npy").exists()
