@@ -13,22 +13,21 @@ SVG = (
 )
 
 
+def square(image: Image.Image, resolution: int = 64, margin: float = 0) -> np.ndarray:
+    pixels = to_square(image, resolution, margin)
+    assert pixels is not None
+    return pixels
+
+
 def red(pixels: np.ndarray) -> np.ndarray:
     return (pixels[:, :, 0] > 150) & (pixels[:, :, 1] < 100)
-
-
-def only(name: str, content: bytes, resolution: int = 64) -> Image.Image:
-    (image,) = decode(name, content, resolution)
-    return image
 
 
 def test_a_drawing_is_cropped_centered_and_undistorted() -> None:
     """A rectangle of 40×20 in a corner of its canvas fills the width except for the margin."""
     svg = SVG.format(w=100, h=80, x=3, y=50, rw=40, rh=20).encode()
-    pixels = to_square(only("1.svg", svg), 64, margin=0.125)
-    assert pixels is not None
-    assert pixels.shape == (64, 64, 3)
-    assert pixels.dtype == np.uint8
+    pixels = square(*decode("1.svg", svg, 64), margin=0.125)
+    assert (pixels.shape, pixels.dtype) == ((64, 64, 3), np.uint8)
     rows, columns = np.flatnonzero(red(pixels).any(axis=1)), np.flatnonzero(red(pixels).any(axis=0))
     assert (columns[0], columns[-1]) == (8, 55)
     assert abs(len(columns) / len(rows) - 2) < 0.1
@@ -41,8 +40,7 @@ def test_the_margins_of_small_images_are_symmetric(size: tuple[int, int]) -> Non
     """Enlarged from few pixels, the margin falls between them."""
     image = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
     ImageDraw.Draw(image).rectangle((4, 9, 3 + size[0], 8 + size[1]), fill=(200, 0, 0, 255))
-    pixels = to_square(image, 64, margin=0.125)
-    assert pixels is not None
+    pixels = square(image, margin=0.125)
     assert np.array_equal(pixels, pixels[:, ::-1])
     assert np.array_equal(pixels, pixels[::-1])
     columns, rows = (np.flatnonzero(red(pixels).any(axis=axis)) for axis in (0, 1))
@@ -57,14 +55,13 @@ def test_the_result_equals_a_crop_of_an_unlimited_white_canvas(
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 200, (size[1], size[0], 3), np.uint8)
     image = Image.fromarray(noise).convert("RGBA")
-    pixels = to_square(image, 64, margin)
+    pixels = square(image, margin=margin)
     side, far = max(size) / (1 - 2 * margin), 2000
     canvas = Image.new("RGB", (2 * far + size[0], 2 * far + size[1]), "white")
     canvas.paste(image.convert("RGB"), (far, far))
     left, top = far + (size[0] - side) / 2, far + (size[1] - side) / 2
     box = (left, top, left + side, top + side)
     expected = canvas.resize((64, 64), Image.Resampling.BICUBIC, box=box)
-    assert pixels is not None
     # Pillow computes the box in 32 bits.
     assert np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 1
 
@@ -73,10 +70,8 @@ def test_large_images_are_averaged_first() -> None:
     y, x = np.mgrid[:600, :6200]
     values = np.stack([x // 30, y // 20, (x + y) // 50], axis=2).astype(np.uint8)
     large = Image.fromarray(values).convert("RGBA")
-    pixels = to_square(large, 64, margin=0.05)
-    expected = to_square(large.resize((1550, 150), Image.Resampling.BOX), 64, margin=0.05)
-    assert pixels is not None
-    assert expected is not None
+    pixels = square(large, margin=0.05)
+    expected = square(large.resize((1550, 150), Image.Resampling.BOX), margin=0.05)
     assert np.abs(pixels.astype(int) - expected).max() <= 2
 
 
@@ -84,16 +79,14 @@ def test_reduction_is_antialiased() -> None:
     """A fine checkerboard becomes gray instead of another pattern."""
     board = np.indices((512, 512)).sum(axis=0) % 2 * 255
     image = Image.fromarray(np.dstack([board] * 3).astype(np.uint8)).convert("RGBA")
-    pixels = to_square(image, 32, margin=0)
-    assert pixels is not None
+    pixels = square(image, 32)
     assert np.abs(pixels[4:-4, 4:-4].astype(int) - 127).max() < 10
 
 
 def test_transparent_pixels_become_white() -> None:
     image = Image.new("RGBA", (32, 32), (0, 255, 0, 0))
     ImageDraw.Draw(image).rectangle((8, 8, 23, 23), fill=(200, 0, 0, 255))
-    pixels = to_square(image, 32, margin=0.25)
-    assert pixels is not None
+    pixels = square(image, 32, margin=0.25)
     assert (pixels[0, 0] == 255).all()
     assert red(pixels).sum() == 256
 
@@ -101,8 +94,7 @@ def test_transparent_pixels_become_white() -> None:
 def test_an_opaque_image_is_cropped_at_its_white_border() -> None:
     image = Image.new("RGB", (100, 60), "white")
     ImageDraw.Draw(image).rectangle((70, 10, 89, 29), fill=(200, 0, 0))
-    pixels = to_square(image.convert("RGBA"), 20, margin=0)
-    assert pixels is not None
+    pixels = square(image.convert("RGBA"), 20)
     assert red(pixels).all()
 
 
@@ -111,17 +103,20 @@ def test_a_blank_image_is_none(fill: tuple[int, int, int, int]) -> None:
     assert to_square(Image.new("RGBA", (32, 32), fill), 32, margin=0) is None
 
 
+def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
 def animation(*boxes: tuple[int, int, int, int]) -> bytes:
     frames = []
     for box in boxes:
         frame = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
         ImageDraw.Draw(frame).rectangle(box, fill=(200, 0, 0, 255))
         frames.append(frame)
-    buffer = io.BytesIO()
-    frames[0].save(
-        buffer, format="WEBP", lossless=True, save_all=True, append_images=frames[1:], duration=50
-    )
-    return buffer.getvalue()
+    options = {"lossless": True, "duration": 50}
+    return encode(frames[0], "WEBP", save_all=True, append_images=frames[1:], **options)
 
 
 def test_repeated_frames_and_fades_are_skipped() -> None:
@@ -133,35 +128,28 @@ def test_repeated_frames_and_fades_are_skipped() -> None:
 
 def test_sixteen_bits_are_scaled_to_eight() -> None:
     values = np.array([[0, 257], [32_896, 65_535]], np.uint16)
-    (deep,) = decode("1.png", png(Image.fromarray(values)), 64)
+    (deep,) = decode("1.png", encode(Image.fromarray(values)), 64)
     assert np.asarray(deep.convert("L")).tolist() == [[0, 1], [128, 255]]
-    (masked,) = decode("1.png", png(Image.fromarray(values), transparency=32_896), 64)
+    (masked,) = decode("1.png", encode(Image.fromarray(values), transparency=32_896), 64)
     assert np.asarray(masked.getchannel("A")).tolist() == [[255, 255], [0, 255]]
     with pytest.raises(UnreadablePictureError, match="no defined white; save it with 8 or 16"):
-        list(decode("1.tif", png(Image.fromarray(values.astype(np.float32)), "TIFF"), 64))
+        list(decode("1.tif", encode(Image.fromarray(values.astype(np.float32)), "TIFF"), 64))
 
 
 def test_the_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[274] = 6  # orientation: rotated by 90°
-    (turned,) = decode("1.png", png(Image.new("RGB", (30, 10), "teal"), exif=exif), 64)
+    (turned,) = decode("1.png", encode(Image.new("RGB", (30, 10), "teal"), exif=exif), 64)
     assert turned.size == (10, 30)
-
-
-def png(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, **options)
-    return buffer.getvalue()
 
 
 def test_damaged_bytes_raise_no_other_exception() -> None:
     rng = np.random.default_rng(0)
-    buffer = io.BytesIO()
     frames = [Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)) for _ in range(4)]
-    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:])
+    intact = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     damaged = 0
     for _ in range(300):
-        content = bytearray(buffer.getvalue())
+        content = bytearray(intact)
         for position in rng.integers(0, len(content), 8):
             content[position] = rng.integers(0, 256)
         try:
