@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text(committed(name))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(Run, "begin", lambda self, *_: None)
+        patch.setattr(Run, "_call", lambda self, *_: None)
         for name, *arguments in map(str.split, STAGES):
             result = CliRunner().invoke(getattr(import_module(f"stages.{name}"), name), arguments)
             assert result.exit_code == 0, (result.output, result.exception)
