@@ -1,8 +1,8 @@
-"""How fast the training engine is, beside a bare loop, the usual script, and the machine's peak.
+"""Measure the speed of the training loop against a bare loop, a usual script and the hardware peak.
 
-Everything is measured in one run, in turns, and the medians of the turns are shown. Each turn
-builds its loop anew, so that a loop has the memory to itself, as a training has. Pictures: the 819
-of the pipeline (`dvc repro augment`), dcgan819's networks and batch.
+All loops take turns in one process, and the medians of the turns are printed. Each turn builds its
+loop anew, so that no loop shares memory with another. Images: data/pokemon2457.npy (run `dvc repro
+augment`), with the networks and the batch size of dcgan819.
 """
 
 from __future__ import annotations
@@ -34,52 +34,51 @@ from pokegan.compute.device import autocast, choose_device, choose_precision, se
 from pokegan.compute.randomness import Streams
 from pokegan.core.arrays import load_images
 from pokegan.core.params import read_params
-from pokegan.core.schema import GanParams
 from pokegan.core.provenance import machine
+from pokegan.core.schema import GanParams
 from pokegan.data.selection import select
 from pokegan.data.sources.archive import read_archive
 from pokegan.gans.dcgan import Dcgan
 from pokegan.networks.sampling import from_uint8
-from pokegan.training.history import Story
+from pokegan.training.history import TrainingHistory
 from pokegan.training.loop import Schedule, Training
 
 Turn = Callable[[], float]
-SIDE = 2048
-LARGEST = 256
+MATRIX_SIZE = 2048
+FILE_RESOLUTION = 256
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """How long ACTION takes, what it leaves on the GPU included."""
-    wait()
-    begun = time.perf_counter()
+    """Measure an action, including the work that it leaves queued on the GPU."""
+    synchronize()
+    start = time.perf_counter()
     action()
-    wait()
-    return time.perf_counter() - begun
+    synchronize()
+    return time.perf_counter() - start
 
 
-def wait() -> None:
-    """Until the device has done what it was told."""
+def synchronize() -> None:
+    """Wait for the GPU, if there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def ours(network: GanParams, pictures: np.ndarray, precision: str, folder: Path) -> Turn:
-    """Pictures a second of the engine: an epoch a turn, with its reading and its history."""
-    device, streams = choose_device(), Streams(1)
-    gan = Dcgan(network, 0.0002, pictures.shape[1], streams)
-    schedule = Schedule(len(pictures), network.batch_size, 10_000, 1)
-    resident = torch.from_numpy(np.array(pictures))
-    moments = Training(gan, resident, schedule, streams, device, precision).moments()
-    story = Story(folder, network.batch_size)
+def training_loop(config: GanParams, images: np.ndarray, precision: str, folder: Path) -> Turn:
+    """Return a turn of the training loop: one epoch with its history, in pictures/s."""
+    streams = Streams(1)
+    gan = Dcgan(config, 0.0002, images.shape[1], streams)
+    schedule = Schedule(len(images), config.batch_size, 10_000, 1)
+    resident = torch.from_numpy(np.array(images))
+    results = Training(gan, resident, schedule, streams, choose_device(), precision).run()
+    history = TrainingHistory(folder, config.batch_size)
 
     def epoch() -> None:
         for _ in range(schedule.steps_per_epoch):
-            moment = next(moments)
-            story.add(moment, time.perf_counter())
+            history.add(next(results), time.perf_counter())
 
     for _ in range(5):
-        next(moments)
-    return lambda: schedule.steps_per_epoch * network.batch_size / seconds(epoch)
+        next(results)
+    return lambda: schedule.steps_per_epoch * config.batch_size / seconds(epoch)
 
 
 def bare(network: GanParams, pictures: np.ndarray, precision: str, steps: int) -> Turn:
@@ -166,7 +165,9 @@ def usual(network: GanParams, folder: Path, resolution: int) -> Turn:
 def peak(precision: str) -> Turn:
     """Floating-point operations a second of one large matrix product."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    left, right = (torch.randn(SIDE, SIDE, device=choose_device(), dtype=kind) for _ in "ab")
+    left, right = (
+        torch.randn(MATRIX_SIZE, MATRIX_SIZE, device=choose_device(), dtype=kind) for _ in "ab"
+    )
     for _ in range(3):
         left @ right
 
@@ -174,7 +175,7 @@ def peak(precision: str) -> Turn:
         for _ in range(10):
             left @ right
 
-    return lambda: 10 * 2 * SIDE**3 / seconds(products)
+    return lambda: 10 * 2 * MATRIX_SIZE**3 / seconds(products)
 
 
 def operations(network: GanParams, pictures: np.ndarray, precision: str) -> float:
@@ -191,7 +192,7 @@ def operations(network: GanParams, pictures: np.ndarray, precision: str) -> floa
 
 def as_files(folder: Path) -> None:
     """The 819 source pictures as JPEG files of 256 pixels a side, as the report had them."""
-    prepare = read_params("prepare").prepare.model_copy(update={"resolution": LARGEST})
+    prepare = read_params("prepare").prepare.model_copy(update={"resolution": FILE_RESOLUTION})
     with read_archive(Path("data/raw/pictures.zip")) as pictures:
         selection = select("pokemon819", 819, pictures, prepare)
     (folder / "one_class").mkdir(parents=True)
@@ -254,7 +255,7 @@ def benchmark(rounds: int, precision: str) -> None:
         as_files(folder / "files")
         turns: dict[str, Callable[[], Turn]] = {}
         for kind in dict.fromkeys([fast, "fp32"]):
-            turns[f"ours, {kind}"] = partial(ours, network, augmented, kind, folder / kind)
+            turns[f"ours, {kind}"] = partial(training_loop, network, augmented, kind, folder / kind)
             turns[f"bare loop, {kind}"] = partial(bare, network, augmented, kind, steps=40)
             turns[f"peak, {kind}"] = partial(peak, kind)
         turns["usual script, fp32"] = partial(usual, network, folder / "files", resolution)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, answered between two steps instead of within one; and an end with DVC's."""
+"""Handle SIGINT and SIGTERM between two training steps, and terminate a stage with its `dvc`."""
 
 from __future__ import annotations
 
@@ -8,60 +8,61 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import psutil
 
-ANSWERED = (signal.SIGINT, signal.SIGTERM)
-ONE_WISH = 1.0  # second
-A_LOOK = 1.0  # second between two looks at whether DVC is still there
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+DUPLICATE_WINDOW = 1.0  # seconds within which a repeated signal counts as the same one
+POLL_INTERVAL = 1.0  # seconds between two checks whether DVC is alive
 
 
 class GracefulInterrupt:
-    """While it is entered, the first signal is noted in REQUESTED; a second Ctrl-C acts at once."""
+    """Context manager that stores the first SIGINT or SIGTERM instead of acting on it.
+
+    A second Ctrl-C interrupts at once, except inside `deferred`.
+
+    Attributes:
+        requested: number of the signal received, or 0.
+    """
 
     def __init__(self) -> None:
         self.requested = 0
-        self._put_off = False
-        self._noted = 0.0
-        self._before: dict[signal.Signals, Any] = {}
+        self._received_at = 0.0
+        self._deferred = False
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> GracefulInterrupt:
-        self._before = {each: signal.signal(each, self._note) for each in ANSWERED}
+        self._previous = {each: signal.signal(each, self._handle) for each in SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for each, handler in self._before.items():
+    def __exit__(self, *_: object) -> None:
+        for each, handler in self._previous.items():
             signal.signal(each, handler)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within, no signal acts: for what must not be left half done."""
-        self._put_off = True
+        """Ignore a second Ctrl-C inside the block, which must run to its end."""
+        self._deferred = True
         try:
             yield
         finally:
-            self._put_off = False
+            self._deferred = False
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        # torchrun passes on what a terminal or a cluster has sent to all already: that is one wish.
-        again = self.requested == number and time.monotonic() - self._noted > ONE_WISH
-        if again and number == signal.SIGINT and not self._put_off:
-            leave(number)
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        # torchrun forwards a signal that the terminal or cluster also sends to every process.
+        repeated = time.monotonic() - self._received_at > DUPLICATE_WINDOW
+        if self.requested == number == signal.SIGINT and repeated and not self._deferred:
+            exit_by_signal(number)
         if not self.requested:
-            self.requested, self._noted = number, time.monotonic()
+            self.requested, self._received_at = number, time.monotonic()
 
 
-def leave(number: int) -> None:
-    """End as the signal NUMBER would have it."""
+def exit_by_signal(number: int) -> NoReturn:
+    """Raise what Python raises on SIGINT; on another signal, exit with status 128 + number."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
@@ -69,45 +70,44 @@ def leave(number: int) -> None:
 
 @contextmanager
 def terminate_with_dvc() -> Iterator[None]:
-    """Within, the end of the `dvc` that started this process is a SIGTERM for this process.
+    """Send SIGTERM to this process when the `dvc` process that started it ends.
 
-    A SIGTERM or SIGKILL of `dvc` alone would leave its stage behind, unseen and on the GPU.
+    Otherwise a stage would survive a SIGTERM or SIGKILL of `dvc`, unnoticed and on the GPU.
     """
-    between = _up_to_dvc()
-    over = threading.Event()
+    ancestors = _ancestors_up_to_dvc()
+    finished = threading.Event()
 
-    def watch() -> None:
-        while not over.wait(A_LOOK):
-            if not all(map(_is_alive, between)):
+    def poll() -> None:
+        while not finished.wait(POLL_INTERVAL):
+            if not all(map(_is_alive, ancestors)):
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
-    if between:
-        threading.Thread(target=watch, name="ends with DVC", daemon=True).start()
+    if ancestors:
+        threading.Thread(target=poll, name="terminate with DVC", daemon=True).start()
     try:
         yield
     finally:
-        over.set()
+        finished.set()
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    try:
+    with suppress(psutil.NoSuchProcess):
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    return False
 
 
-def _up_to_dvc() -> list[psutil.Process]:
-    """The processes above this one (a shell, torchrun), DVC's the last; none if it is not there."""
+def _ancestors_up_to_dvc() -> list[psutil.Process]:
+    """Return the ancestors of this process (shell, torchrun) up to `dvc`; [] outside of DVC."""
     if "DVC_STAGE" not in os.environ:
         return []
-    above: list[psutil.Process] = []
+    ancestors: list[psutil.Process] = []
     for process in psutil.Process().parents():
-        above.append(process)
+        ancestors.append(process)
         try:
-            words = process.cmdline()[:3]
+            command = process.cmdline()[:3]
         except psutil.Error:
             return []
-        if any(Path(word).name == "dvc" for word in words):
-            return above
+        if any(Path(word).name == "dvc" for word in command):
+            return ancestors
     return []

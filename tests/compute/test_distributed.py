@@ -19,12 +19,13 @@ import torch
 from safetensors.torch import load_file
 
 from pokegan.compute.distributed import BatchNorm, ProcessGroup
-from tests.conftest import TINY, environment, run, set_params
+from tests.conftest import ROOT, TINY, environment, run, set_params
 
 
 @pytest.fixture
 def repository(workspace: Path, drawings: np.ndarray) -> Path:
-    (workspace / "stages").symlink_to(Path(__file__).parent.parent.parent / "stages")
+    for name in ("stages", "pokegan"):
+        (workspace / name).symlink_to(ROOT / name)
     np.save(workspace / "pictures.npy", drawings)
     return workspace
 
@@ -77,7 +78,7 @@ def test_one_writes(repository: Path) -> None:
     """One run in MLflow, one row a reading, one line a reading on standard error."""
     result = train(repository, "two", POKEGAN_PROCESSES="2", OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
-    assert result.stderr.count("step 4/4") == 1
+    assert result.stderr.count("48/48") == 1
     client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("pokegan")
     (found,) = client.search_runs([experiment.experiment_id])
@@ -123,7 +124,7 @@ def test_two_processes_that_are_stopped_go_on(repository: Path) -> None:
     assert "Traceback" not in said
     assert said.count("Stopped after step") == 1
     again = train(repository, "a", "dcgan819", **two)
-    assert "dcgan819: goes on after step" in again.stderr
+    assert "dcgan819: resumes after step" in again.stderr
     straight = train(repository, "b", "dcgan819", **two)
     assert again.returncode == straight.returncode == 0, again.stderr + straight.stderr
     models = [repository / "a/model", repository / "b/model"]

@@ -169,9 +169,9 @@ def test_every_pixel_hangs_on_the_latent(resolution: int) -> None:
 
 @pytest.mark.parametrize("gan", GANS)
 def test_the_perceptron_has_dense_layers_only(gan: str, drawings: Any) -> None:
-    from stages.train import build as family
+    from stages.train import build_gan
 
-    built = family(section(gan, architecture="mlp"), 0.0002, 32, Streams(0))
+    built = build_gan(gan, section(gan, architecture="mlp"), 0.0002, 32, Streams(0))
     for network in built.networks.values():
         assert count(network, (nn.Conv2d, nn.ConvTranspose2d)) == 0
         assert count(network, nn.Linear) > 3
@@ -241,9 +241,11 @@ def test_the_nearest_learning_rate_wins(gan: str) -> None:
     assert rates(lr=0.2) == (0.2, 0.2)
     assert rates(lr=0.2, lr_discriminator=0.4) == (0.2, 0.4)
     assert rates(lr_generator=0.3) == (0.3, 0.1)
-    from stages.train import build as family
+    from stages.train import build_gan
 
-    built = family(section(gan, lr_generator=0.3, lr_discriminator=0.4), 0.1, 32, Streams(0))
+    built = build_gan(
+        gan, section(gan, lr_generator=0.3, lr_discriminator=0.4), 0.1, 32, Streams(0)
+    )
     built.prepare(torch.device("cpu"))
     found = {name: each.param_groups[0]["lr"] for name, each in built.optimizers.items()}
     assert found == {"generator": 0.3, "discriminator": 0.4}

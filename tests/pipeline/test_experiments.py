@@ -89,7 +89,7 @@ def test_the_end_of_dvc_is_the_end_of_its_stage(repository: Path) -> None:
         training = training_runs(repository)[0]
         assert training.info.status == "KILLED"
     done = run("dvc", "repro", "train_dcgan819", cwd=repository)
-    assert "dcgan819: goes on after step" in done.stderr
+    assert "dcgan819: resumes after step" in done.stderr
     same = [r for r in training_runs(repository) if r.data.params["dcgan819.epochs"] == "60.0"]
     (training,) = same
     assert training.info.status == "FINISHED"

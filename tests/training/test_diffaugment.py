@@ -15,7 +15,7 @@ from pokegan.core.params import read_params
 from pokegan.networks.sampling import from_uint8, to_uint8
 from pokegan.training.diffaugment import Augmentation, adjust_color, cutout, translate
 from pokegan.training.loop import Schedule, Training
-from stages.train import build
+from stages.train import build_gan
 
 ALL = ["color", "translation", "cutout"]
 MANY = 4096
@@ -182,7 +182,7 @@ def test_without_any_kind_nothing_is_done() -> None:
 
 def _gan(name: str, kinds: list[str]) -> Any:
     section = getattr(read_params(name), name).model_copy(update={"augmentation": kinds})
-    return build(section, 0.0002, 32, Streams(0))
+    return build_gan(name, section, 0.0002, 32, Streams(0))
 
 
 @pytest.mark.parametrize("kinds", [[], ALL])
@@ -227,11 +227,11 @@ def test_the_generator_learns_the_ground_through_it(workspace: Path, drawings: n
     """After 200 steps corners are lighter than at first, though D saw them in every brightness."""
     section = read_params("dcgan819").dcgan819.model_copy(update={"augmentation": ALL, "width": 16})
     streams = Streams(0)
-    gan = build(section, 0.002, 32, streams)
+    gan = build_gan("dcgan819", section, 0.002, 32, streams)
     schedule = Schedule(len(drawings), 12, 50, 4)
     pictures, cpu = torch.from_numpy(drawings), torch.device("cpu")
     training = Training(gan, pictures, schedule, streams, cpu, "fp32")
-    kept = [m.samples for m in training.moments() if m.samples is not None]
+    kept = [m.samples for m in training.run() if m.samples is not None]
     assert kept[-1][:, :3, :3].float().mean() > 200
 
 

@@ -8,86 +8,42 @@ import pytest
 import torch
 
 from pokegan.compute.randomness import Streams
-from pokegan.core.params import read_params
-from pokegan.training.loop import DivergedError, Schedule, StepResult, Training
-from stages.train import build
-
-CPU = torch.device("cpu")
-
-
-def fresh(name: str, lr: float = 0.0002, **changes: Any) -> Any:
-    params = read_params(name)
-    return build(getattr(params, name).model_copy(update=changes), lr, 32, Streams(0))
-
-
-def follow(
-    gan: Any, pictures: np.ndarray, precision: str = "fp32", **plan: Any
-) -> list[StepResult]:
-    schedule = Schedule(len(pictures), **{"batch_size": 12, "epochs": 2, "snapshots": 2, **plan})
-    training = Training(gan, torch.from_numpy(pictures), schedule, Streams(3), CPU, precision)
-    return list(training.moments())
-
-
-def state(gan: Any) -> dict[str, torch.Tensor]:
-    return {
-        f"{name}.{key}": value.clone()
-        for name, network in gan.networks.items()
-        for key, value in network.state_dict().items()
-    }
+from pokegan.training.loop import DivergedError, Schedule, Training
+from tests.training.common import EVERYTHING, equal, make_training, weights
 
 
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("augmentation", [[], ["color", "translation", "cutout"]])
-def test_the_same_seed_gives_the_same_weights_to_the_bit(
-    workspace: Path, drawings: np.ndarray, name: str, precision: str, augmentation: list[str]
+@pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_equal_seeds_give_equal_weights(
+    workspace: Path, drawings: np.ndarray, name: str, precision: str, changes: dict[str, Any]
 ) -> None:
     results = []
     for _ in range(2):
-        gan = fresh(name, augmentation=augmentation)
-        follow(gan, drawings, precision)
-        results.append(state(gan))
-    assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
+        training = make_training(drawings, name, precision, **changes)
+        list(training.run())
+        results.append(weights(training))
+    assert equal(*results)
 
 
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
-def test_every_network_learns(workspace: Path, drawings: np.ndarray, name: str) -> None:
-    gan = fresh(name)
-    before = {
-        key: value.clone() for n in gan.networks.values() for key, value in n.named_parameters()
-    }
-    follow(gan, drawings)
-    after = {key: value for n in gan.networks.values() for key, value in n.named_parameters()}
-    assert all(not torch.equal(before[key], after[key]) for key in before)
+def test_every_parameter_changes(workspace: Path, drawings: np.ndarray, name: str) -> None:
+    training = make_training(drawings, name)
+    parameters = [p for network in training.networks.values() for p in network.parameters()]
+    before = [parameter.clone() for parameter in parameters]
+    list(training.run())
+    assert not any(torch.equal(*pair) for pair in zip(before, parameters, strict=True))
 
 
-def test_a_generator_learns_the_ground_of_the_pictures(
-    workspace: Path, drawings: np.ndarray
-) -> None:
-    """After 200 steps the corners, grey at first, are nearly white as in every true picture."""
-    gan = fresh("dcgan819", lr=0.002, width=16)
-    moments = follow(gan, drawings, epochs=50)
-    samples = moments[-1].samples
-    assert samples is not None
-    assert samples[:, :3, :3].float().mean() > 220
-
-
-def test_a_divergence_names_what_broke_first(workspace: Path, drawings: np.ndarray) -> None:
-    gan = fresh("dcgan819")
-    honest, steps = gan.step, iter(range(9))
-
-    def step(real: torch.Tensor, drawn: Any) -> dict[str, torch.Tensor]:
-        measures = honest(real, drawn)
-        broken = {1: ["generator_gradient"], 2: list(measures)}.get(next(steps), [])
-        return measures | dict.fromkeys(broken, torch.tensor(torch.inf))
-
-    gan.step = step
-    with pytest.raises(DivergedError, match="generator_gradient became inf at step 2:"):
-        follow(gan, drawings)
+def test_a_generator_learns_the_background(workspace: Path, drawings: np.ndarray) -> None:
+    """After 200 steps the corners, gray at first, are nearly white as in every real image."""
+    *_, last = make_training(drawings, lr=0.002, width=16, epochs=50).run()
+    assert last.samples is not None
+    assert last.samples[:, :3, :3].float().mean() > 220
 
 
 @pytest.mark.parametrize(
-    ("epochs", "snapshots", "steps", "seen"),
+    ("epochs", "snapshots", "steps", "expected"),
     [
         (2, 2, 8, [4, 8]),
         (0.5, 2, 2, [1, 2]),
@@ -96,57 +52,103 @@ def test_a_divergence_names_what_broke_first(workspace: Path, drawings: np.ndarr
         (1, 100, 4, [1, 2, 3, 4]),
     ],
 )
-def test_schedule(epochs: float, snapshots: int, steps: int, seen: list[int]) -> None:
-    schedule = Schedule(pictures=50, batch_size=12, epochs=epochs, snapshots=snapshots)
+def test_snapshots_are_evenly_spaced(
+    epochs: float, snapshots: int, steps: int, expected: list[int]
+) -> None:
+    schedule = Schedule(images=50, batch_size=12, epochs=epochs, snapshots=snapshots)
     assert schedule.steps == steps
-    assert [s for s in range(1, steps + 1) if schedule.is_snapshot(s)] == seen
+    assert [step for step in range(1, steps + 1) if schedule.is_snapshot(step)] == expected
 
 
-def test_moments_bring_means_and_samples(workspace: Path, drawings: np.ndarray) -> None:
-    moments = follow(fresh("dcgan819"), drawings)
-    assert [m.step for m in moments] == list(range(1, 9))
-    assert [m.step for m in moments if m.means] == [4, 8]
-    assert moments[-1].epoch == 2
-    first = moments[3].means
-    assert first is not None
-    assert 0 < first.pop("diversity") < 2
-    assert first.pop("collapsed") == 0
-    for name, mean in first.items():
-        singles = [float(m.latest[name]) for m in moments[:4]]
-        assert mean == pytest.approx(np.mean(singles), rel=1e-5)
+def test_a_step_result_holds_means_and_samples_when_they_are_due(
+    workspace: Path, drawings: np.ndarray
+) -> None:
+    training = make_training(drawings, epochs=2, snapshots=1)
+    step, metrics = training.gan.step, []
+    training.gan.step = lambda *args: metrics.append(step(*args)) or metrics[-1]  # type: ignore[method-assign]
+    results = list(training.run())
+    assert [each.step for each in results] == list(range(1, 9))
+    assert [each.step for each in results if each.means] == [4, 8]
+    assert [each.step for each in results if each.samples is not None] == [8]
+    assert results[-1].epoch == 2
+    means = results[3].means
+    assert means is not None
+    assert 0 <= means.pop("diversity") < 2
+    assert means.pop("collapsed") == 0
+    for name, mean in means.items():
+        assert mean == pytest.approx(np.mean([float(each[name]) for each in metrics[:4]]), rel=1e-5)
 
 
-def test_every_picture_is_seen_once_an_epoch(workspace: Path) -> None:
+def test_a_snapshot_is_a_copy_of_the_generator_that_makes_the_samples(
+    workspace: Path, drawings: np.ndarray
+) -> None:
+    """Later steps leave it unchanged; it is the moving average where there is one."""
+    training = make_training(drawings, **EVERYTHING)
+    snapshots = [each.weights for each in training.run() if each.weights is not None]
+    assert not torch.equal(*(each["layers.1.weight"] for each in snapshots))
+    last = training.networks["generator_ema"].state_dict()
+    assert equal(snapshots[-1], last)
+
+
+def test_the_moving_average(workspace: Path, drawings: np.ndarray) -> None:
+    """0.9 · average + 0.1 · generator after each step, starting from the initial weights."""
+    training = make_training(drawings, ema=0.9)
+    generator = training.gan.generator
+    expected = {k: v.clone() for k, v in generator.state_dict().items() if v.is_floating_point()}
+    for _ in training.run():
+        for key in expected:
+            expected[key] = 0.9 * expected[key] + 0.1 * generator.state_dict()[key]
+    averaged = training.networks["generator_ema"].state_dict()
+    assert all(torch.allclose(averaged[key], expected[key], atol=1e-6) for key in expected)
+    assert training.configs["generator_ema"] == training.configs["generator"]
+    assert "generator_ema" not in make_training(drawings).networks
+
+
+def test_an_epoch_contains_every_image_once(workspace: Path) -> None:
     class Recorder:
         latent_dim = 2
         generator = torch.nn.Sequential(torch.nn.Linear(2, 48), torch.nn.Unflatten(1, (3, 4, 4)))
         networks: dict[str, torch.nn.Module] = {}
-        optimizers: dict[str, torch.optim.Optimizer] = {}
-        configs: dict[str, dict[str, Any]] = {}
-        seen: list[float] = []
+        values: list[float] = []
 
         def prepare(self, device: torch.device) -> None: ...
 
         def sample_inputs(self, count: int, streams: Streams) -> dict[str, torch.Tensor]:
             return {}
 
-        def step(self, real: torch.Tensor, drawn: Any) -> dict[str, torch.Tensor]:
-            self.seen += real[:, 0, 0, 0].tolist()
+        def step(self, real: torch.Tensor, inputs: Any) -> dict[str, torch.Tensor]:
+            self.values += real[:, 0, 0, 0].tolist()
             return {"loss": torch.tensor(0.0)}
 
-    pictures = torch.arange(48, dtype=torch.uint8).reshape(48, 1, 1, 1).expand(48, 4, 4, 3)
-    recorder = Recorder()
-    schedule = Schedule(48, 12, 2, 1)
-    moments = Training(recorder, pictures, schedule, Streams(0), CPU, "fp32").moments()
-    for _ in range(7):
-        next(moments)
-    assert len(set(recorder.seen[:48])) == 48
-    assert recorder.seen[:36] != recorder.seen[48:84]
+    images = torch.arange(48, dtype=torch.uint8).reshape(48, 1, 1, 1).expand(48, 4, 4, 3)
+    gan = Recorder()
+    schedule, cpu = Schedule(48, 12, 2, 1), torch.device("cpu")
+    list(Training(gan, images, schedule, Streams(0), cpu, "fp32").run())  # type: ignore[arg-type]
+    first, second = gan.values[:48], gan.values[48:]
+    assert len(set(first)) == len(set(second)) == 48
+    assert first != second
 
 
-def test_a_diverged_training_is_stopped_and_named(workspace: Path, drawings: np.ndarray) -> None:
-    gan = fresh("dcgan819")
+def test_a_divergence_is_reported_with_its_metric(workspace: Path, drawings: np.ndarray) -> None:
+    training = make_training(drawings, snapshots=1)
+    step, steps = training.gan.step, iter(range(9))
+
+    def diverge(*args: Any) -> dict[str, torch.Tensor]:
+        metrics = step(*args)
+        return metrics | ({"generator_gradient": torch.tensor(torch.inf)} if next(steps) else {})
+
+    training.gan.step = diverge  # type: ignore[method-assign]
+    message = r"generator_gradient became inf by step 4: .*lower lr"
+    with pytest.raises(DivergedError, match=message):
+        list(training.run())
+
+
+def test_a_diverged_training_has_no_state_to_save(workspace: Path, drawings: np.ndarray) -> None:
+    training = make_training(drawings, snapshots=1)
+    results = training.run()
+    next(results)
     with torch.no_grad():
-        next(gan.networks["discriminator"].parameters()).fill_(float("nan"))
-    with pytest.raises(DivergedError, match=r"became nan at step 1: .*lower lr"):
-        follow(gan, drawings)
+        next(training.networks["discriminator"].parameters()).fill_(torch.nan)
+    next(results)
+    with pytest.raises(DivergedError, match="became nan by step 2: the training has diverged"):
+        training.state_dict()
