@@ -35,7 +35,9 @@ def test_weights_are_downloaded_once(pokegan: Pokegan, release: Path) -> None:
 
 def test_a_wrong_checksum_is_an_error(pokegan: Pokegan, release: Path) -> None:
     release.write_bytes(b"something else")
-    assert_one_sentence(pokegan("fetch", "inception"), "could not be downloaded (invalid hash value")
+    assert_one_sentence(
+        pokegan("fetch", "inception"), "could not be downloaded (invalid hash value"
+    )
     assert not any((release.parent / ".weights").iterdir())
 
 

@@ -2,98 +2,177 @@
 
 from __future__ import annotations
 
+from math import log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from pokegan.compute.randomness import Streams
-from pokegan.core.params import read_params
-from pokegan.gans.aegan import Aegan
-from pokegan.gans.dcgan import Dcgan
-from pokegan.networks.sampling import sample_latents
+from pokegan.networks.sampling import from_uint8, sample_latents
+from pokegan.training.diffaugment import Augmentation
+from tests.gans.families import NAMES, make_gan
 
-CPU = torch.device("cpu")
-
-
-def family(name: str, **changes: Any) -> Any:
-    section = getattr(read_params(name), name).model_copy(update=changes)
-    return {"dcgan819": Dcgan, "aegan": Aegan}[name](section, 0.0002, 32, Streams(0))
+ALL = ["color", "translation", "cutout"]
+pytestmark = pytest.mark.usefixtures("workspace")
 
 
-def test_each_optimizer_updates_its_own_networks_only(workspace: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("optimizer", ["generator", "discriminator"])
+def test_an_optimizer_updates_its_own_networks_only(name: str, optimizer: str) -> None:
     """With a learning rate of zero for the other optimizer."""
-    for name in ("dcgan819", "aegan"):
-        gan = family(name)
-        gan.prepare(CPU)
-        real = torch.randn(12, 3, 32, 32)
-        for optimizer, own in (
-            ("generator", {"generator", "encoder"}),
-            ("discriminator", {"discriminator", "latent_discriminator"}),
-        ):
-            for other in gan.optimizers.values():
-                other.param_groups[0]["lr"] = 0.0
-            gan.optimizers[optimizer].param_groups[0]["lr"] = 0.01
-            before = {n: [p.clone() for p in net.parameters()] for n, net in gan.networks.items()}
-            gan.step(real, gan.sample_inputs(12, Streams(0)))
-            for part, network in gan.networks.items():
-                same = all(
-                    torch.equal(a, b)
-                    for a, b in zip(before[part], network.parameters(), strict=True)
-                )
-                assert same == (part not in own), (name, part)
-
-
-@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
-def test_every_network_accumulates_gradients_once_per_step(workspace: Path, name: str) -> None:
-    gan = family(name)
-    gan.prepare(CPU)
-    taken: dict[str, int] = {}
+    rates = {f"lr_{each}": 0.0 for each in ("generator", "discriminator")}
+    gan = make_gan(name, prepare=True, **rates | {f"lr_{optimizer}": 0.01})
+    before = {part: [p.clone() for p in net.parameters()] for part, net in gan.networks.items()}
+    gan.step(torch.randn(12, 3, 32, 32), gan.sample_inputs(12, Streams(0)))
     for part, network in gan.networks.items():
-        first = next(network.parameters())
+        unchanged = map(torch.equal, before[part], network.parameters())
+        assert not any(unchanged) if part in gan.optimized[optimizer] else all(unchanged)
 
-        def count(_: torch.Tensor, part: str = part) -> None:
-            taken[part] = taken.get(part, 0) + 1
 
-        first.register_post_accumulate_grad_hook(count)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_gets_a_gradient_once_per_step(name: str) -> None:
+    gan = make_gan(name, prepare=True)
+    parameters = [each for network in gan.networks.values() for each in network.parameters()]
+    counts = dict.fromkeys(map(id, parameters), 0)
+    for each in parameters:
+        each.register_post_accumulate_grad_hook(
+            lambda parameter: counts.update({id(parameter): counts[id(parameter)] + 1})
+        )
     gan.step(torch.rand(12, 3, 32, 32), gan.sample_inputs(12, Streams(0)))
-    assert taken == dict.fromkeys(gan.networks, 1)
+    assert set(counts.values()) == {1}
 
 
-def test_losses_of_aegan_by_hand(workspace: Path) -> None:
-    """(2·real + fakes + recon)/4 and the weighted sum of four losses, with constant networks."""
-    gan = family(
+@pytest.mark.parametrize("name", NAMES)
+def test_each_optimizer_has_its_learning_rate(name: str) -> None:
+    gan = make_gan(name, prepare=True, lr_generator=0.3, lr_discriminator=0.4)
+    rates = {key: each.param_groups[0]["lr"] for key, each in gan.optimizers.items()}
+    assert rates == {"generator": 0.3, "discriminator": 0.4}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_perceptron_has_dense_layers_only(name: str) -> None:
+    gan = make_gan(name, architecture="mlp", prepare=True)
+    for network in gan.networks.values():
+        modules = list(network.modules())
+        assert not any(isinstance(each, nn.Conv2d | nn.ConvTranspose2d) for each in modules)
+        assert sum(isinstance(each, nn.Linear) for each in modules) > 3
+    measures = gan.step(torch.rand(12, 3, 32, 32), gan.sample_inputs(12, Streams(1)))
+    assert all(torch.isfinite(value) for value in measures.values())
+
+
+class Constant(nn.Module):
+    """A network that returns a value of its own for every input."""
+
+    def __init__(self, value: float, *shape: int) -> None:
+        super().__init__()
+        self.value, self.shape = nn.Parameter(torch.tensor(value)), shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.value.expand(len(x), *self.shape)
+
+
+def test_losses_of_dcgan_by_hand() -> None:
+    """σ(ln 3) = 3/4; labels 1 and 0."""
+    labels = {"real_label": 1.0, "fake_label": 0.0, "label_noise": 0.0, "swapped_labels": 0.0}
+    gan = make_gan("dcgan819", **labels)
+    gan.networks = {"generator": Constant(0.5, 3, 32, 32), "discriminator": Constant(log(3))}
+    gan.prepare(torch.device("cpu"))
+    gan.optimizers["discriminator"].param_groups[0]["lr"] = 0.0
+    measures = gan.step(torch.zeros(12, 3, 32, 32), gan.sample_inputs(12, Streams(1)))
+    assert measures["discriminator_loss"].item() == pytest.approx(-log(3 / 4) - log(1 / 4))
+    assert measures["generator_loss"].item() == pytest.approx(-log(3 / 4))
+    assert measures["d_real"].item() == measures["d_fake"].item() == pytest.approx(3 / 4)
+    assert measures["discriminator_gradient"].item() == pytest.approx(abs(3 / 4 - 1 + 3 / 4))
+
+
+def test_losses_of_aegan_by_hand() -> None:
+    """(2·real + fakes + recon) / 4, and the weighted sum of four losses."""
+    gan = make_gan(
         "aegan",
         picture_adversarial=0.005,
         latent_adversarial=0.1,
         picture_reconstruction=1.0,
         latent_reconstruction=0.5,
     )
-    gan.prepare(CPU)
-
-    class Constant(torch.nn.Module):
-        def __init__(self, shape: tuple[int, ...], value: float) -> None:
-            super().__init__()
-            self.value = torch.nn.Parameter(torch.tensor(value))
-            self.shape = shape
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.value.expand(len(x), *self.shape)
-
     gan.networks = {
-        "generator": Constant((3, 32, 32), 0.5),
-        "encoder": Constant((8,), 0.0),
-        "discriminator": Constant((), 0.0),
-        "latent_discriminator": Constant((), 0.0),
+        "generator": Constant(0.5, 3, 32, 32),
+        "encoder": Constant(0.0, 8),
+        "discriminator": Constant(0.0),
+        "latent_discriminator": Constant(log(3)),
     }
+    gan.prepare(torch.device("cpu"))
+    gan.optimizers["discriminator"].param_groups[0]["lr"] = 0.0
     measures = gan.step(torch.zeros(12, 3, 32, 32), gan.sample_inputs(12, Streams(1)))
-    z = sample_latents(12, 8, Streams(1)["latents"])
-    ln2 = np.log(2)
-    assert measures["discriminator_loss"].item() == pytest.approx(ln2)
-    assert measures["latent_discriminator_loss"].item() == pytest.approx(ln2)
-    assert measures["picture_error"].item() == pytest.approx(0.5)
-    assert measures["latent_error"].item() == pytest.approx(z.square().mean().item(), rel=1e-5)
-    expected = 0.005 * 2 * ln2 + 0.1 * 2 * ln2 + 0.5 + 0.5 * z.square().mean().item()
-    assert measures["generator_loss"].item() == pytest.approx(expected, rel=1e-5)
+    z_error = sample_latents(12, 8, Streams(1)["latents"]).square().mean().item()
+    expected = {
+        "discriminator_loss": log(2),
+        "latent_discriminator_loss": -(2 * log(3 / 4) + 2 * log(1 / 4)) / 4,
+        "picture_error": 0.5,
+        "latent_error": z_error,
+        "generator_loss": 0.005 * 2 * log(2) - 0.1 * 2 * log(3 / 4) + 0.5 + 0.5 * z_error,
+    }
+    for measure, value in expected.items():
+        assert measures[measure].item() == pytest.approx(value, rel=1e-5), measure
+
+
+@pytest.mark.parametrize("kinds", [[], ALL])
+@pytest.mark.parametrize("name", ["dcgan819", "aegan"])
+def test_all_images_for_the_discriminator_are_augmented_and_no_others(
+    drawings: np.ndarray, name: str, kinds: list[str]
+) -> None:
+    """Real and generated images, in both updates, each with random numbers of its own."""
+    gan = make_gan(name, augmentation=kinds, prepare=True)
+    received: dict[str, list[Tensor]] = {part: [] for part in gan.networks}
+    for part, network in gan.networks.items():
+        network.register_forward_pre_hook(
+            lambda _, inputs, part=part: received[part].append(inputs[0].detach())
+        )
+    generated: list[Tensor] = []
+    gan.generator.register_forward_hook(lambda *call: generated.append(call[2].detach()))
+    real, inputs = from_uint8(torch.from_numpy(drawings[:12])), gan.sample_inputs(12, Streams(3))
+    gan.step(real, inputs)
+    noise = [value for key, value in inputs.items() if key.endswith("_augmentation")]
+    images = [real, *generated, *generated]
+    if kinds:
+        pairs = zip(images, noise, strict=True)
+        expected = [Augmentation(kinds).apply(*pair) for pair in pairs]
+        assert not any(map(torch.equal, expected, images))
+    else:
+        expected = images
+        assert not noise
+    assert len(received["discriminator"]) == len(expected)
+    assert all(map(torch.equal, received["discriminator"], expected))
+    assert all(map(torch.equal, received.get("encoder", []), [real, generated[0]]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_random_inputs_of_one_augmentation_do_not_depend_on_others(name: str) -> None:
+    streams = [Streams(5) for _ in range(3)]
+    gans = [make_gan(name, augmentation=kinds) for kinds in ([], ["color"], ALL)]
+    for _ in range(2):
+        off, color, every = (gan.sample_inputs(12, s) for gan, s in zip(gans, streams, strict=True))
+    assert color.keys() == every.keys() > off.keys()
+    assert all(torch.equal(color[key], each) for key, each in (every | off).items())
+    assert "augmentation" not in streams[0].state_dict()
+    noise = [color[key] for key in color.keys() - off.keys()]
+    assert len({tuple(each.flatten().tolist()) for each in noise}) == len(noise) > 2
+
+
+def test_augmentations_do_not_leak_into_the_generator(drawings: np.ndarray) -> None:
+    """Corners become white as in all real images, though D gets them in every brightness."""
+    streams = Streams(0)
+    gan = make_gan("dcgan819", 0.002, prepare=True, augmentation=ALL, width=16)
+    real = from_uint8(torch.from_numpy(drawings))
+    for step in range(200):
+        batch = real.roll(12 * step, 0)[:12]
+        gan.step(batch, gan.sample_inputs(12, streams))
+    images = gan.generator.eval()(sample_latents(64, 8, streams["fixed latents"]))
+    assert images[:, :, :3, :3].mean() > 0.5
+
+
+def test_every_module_of_a_family_is_tested() -> None:
+    modules = (Path(__file__).parents[2] / "pokegan/gans").glob("[!_]*.py")
+    assert {each.stem for each in modules} == {type(make_gan(n)).__name__.lower() for n in NAMES}

@@ -1,10 +1,16 @@
+"""Shapes, layers and parameters of the networks."""
+
+from __future__ import annotations
+
 import pytest
 import torch
 from torch import nn
 
 from pokegan.compute.distributed import BatchNorm
-from pokegan.compute.randomness import Streams
 from pokegan.networks.architectures import (
+    DenseDiscriminator,
+    DenseEncoder,
+    DenseGenerator,
     Discriminator,
     Encoder,
     Generator,
@@ -12,9 +18,13 @@ from pokegan.networks.architectures import (
     channels,
     count_parameters,
 )
-from pokegan.networks.factory import initialize
-from pokegan.networks.sampling import from_uint8, generate_images, to_uint8
-from pokegan.networks.spectral_norm import apply_spectral_norm
+
+NORMS = (BatchNorm, nn.GroupNorm)
+RESOLUTIONS = (32, 64, 128, 256, 512)
+
+
+def count(network: nn.Module, kind: type | tuple[type, ...]) -> int:
+    return sum(isinstance(module, kind) for module in network.modules())
 
 
 def test_channels_of_the_report() -> None:
@@ -23,15 +33,24 @@ def test_channels_of_the_report() -> None:
     assert channels(64, 512) == [64, 128, 256, 512, 512, 512, 512]
 
 
-@pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
-def test_shapes_follow_the_resolution(resolution: int) -> None:
-    z = torch.randn(2, 8)
-    pictures = Generator(8, 2, resolution)(z)
-    assert pictures.shape == (2, 3, resolution, resolution)
-    assert pictures.abs().max() <= 1
-    assert Discriminator(2, resolution)(pictures).shape == (2,)
-    assert Encoder(8, 2, resolution)(pictures).shape == (2, 8)
-    assert LatentDiscriminator(8)(z).shape == (2,)
+@pytest.mark.parametrize("resolution", RESOLUTIONS)
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "bilinear"])
+@pytest.mark.parametrize("head", ["convolution", "dense"])
+def test_shapes_at_every_resolution(resolution: int, upsampling: str, head: str) -> None:
+    images = Generator(8, 2, resolution, upsampling, head)(torch.randn(2, 8))
+    assert images.shape == (2, 3, resolution, resolution)
+    assert images.abs().max() <= 1
+    assert Discriminator(2, resolution, head)(images).shape == (2,)
+    assert Encoder(8, 2, resolution)(images).shape == (2, 8)
+
+
+def test_shapes_of_dense_networks() -> None:
+    images = DenseGenerator(8, 2, 32)(torch.randn(2, 8))
+    assert images.shape == (2, 3, 32, 32)
+    assert images.abs().max() <= 1
+    assert DenseDiscriminator(2, 32)(images).shape == (2,)
+    assert DenseEncoder(8, 2, 32)(images).shape == (2, 8)
+    assert LatentDiscriminator(8)(torch.randn(2, 8)).shape == (2,)
 
 
 def test_parameter_counts_by_hand() -> None:
@@ -49,70 +68,91 @@ def test_parameter_counts_by_hand() -> None:
     assert count_parameters(LatentDiscriminator(16)) == sum(a * b + b for a, b in dense)
 
 
-def test_initial_weights() -> None:
-    network = Generator(128, 64, 64)
-    initialize(network, Streams(0), "generator")
-    weights = torch.cat(
-        [m.weight.flatten() for m in network.modules() if isinstance(m, nn.ConvTranspose2d)]
-    )
-    assert abs(weights.mean()) < 1e-4
-    assert abs(weights.std() - 0.02) < 1e-4
-    scales = torch.cat([m.weight for m in network.modules() if isinstance(m, BatchNorm)])
-    assert abs(scales.mean() - 1) < 0.005
+def test_upsampling_replaces_the_transposed_convolutions() -> None:
+    transposed, bilinear = Generator(8, 2, 64), Generator(8, 2, 64, upsampling="bilinear")
+    assert count(transposed, nn.ConvTranspose2d) == 5
+    assert count(bilinear, nn.ConvTranspose2d) == 1  # the head
+    modes = [each.mode for each in bilinear.modules() if isinstance(each, nn.Upsample)]
+    assert modes == ["bilinear"] * 4
 
 
-def test_every_convolution_is_spectrally_normalised() -> None:
-    """Largest singular value of each kernel, as an (out, rest) matrix: 1 after settling."""
-    torch.manual_seed(0)
-    network = Discriminator(16, 64)
-    initialize(network, Streams(0), "discriminator")
-    apply_spectral_norm(network)
-    for _ in range(200):
-        network(torch.randn(2, 3, 64, 64))
-    kernels = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d)]
-    assert len(kernels) == 5
-    for kernel in kernels:
-        largest = torch.linalg.matrix_norm(kernel.detach().flatten(1), ord=2)
-        assert abs(largest - 1) < 0.02
-
-
-@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 4, 4)])
-def test_spectral_norm_is_torchs_own(shape: tuple[int, ...]) -> None:
-    """The same weight and the same gradient as torch.nn.utils.parametrizations.spectral_norm."""
-    torch.manual_seed(0)
-    weights, towards = torch.randn(shape), torch.randn(shape)
-    results = []
-    for normalise in (apply_spectral_norm, nn.utils.parametrizations.spectral_norm):
-        layer = nn.Linear(5, 6) if len(shape) == 2 else nn.Conv2d(5, 6, 4)
+def test_transposed_convolutions_cause_a_checkerboard_and_upsampling_does_not() -> None:
+    """Constant maps give an image that is flat inside, or one with a period."""
+    for upsampling, flat in (("transposed", False), ("nearest", True), ("bilinear", True)):
+        network = Generator(8, 4, 64, upsampling, normalization="none").eval()
         with torch.no_grad():
-            layer.weight.copy_(weights)
-        normalise(layer)
-        for _ in range(500):
-            normalised = layer.weight
-        (normalised * towards).sum().backward()
-        results.append((normalised.detach(), layer.parametrizations.weight.original.grad))
-    for one, two in zip(*results, strict=True):
-        assert torch.allclose(one, two, atol=1e-4)
+            head = network.layers[1]
+            head.weight[:] = head.weight[..., :1, :1]  # a constant 4×4 map
+            middle = network(torch.randn(1, 8))[..., 30:34, 30:34]
+        assert (middle.std((2, 3)).max() < 1e-6) == flat
 
 
-def test_bytes_and_back() -> None:
-    every = torch.arange(256, dtype=torch.uint8).repeat(3, 1).T.contiguous().reshape(1, 16, 16, 3)
-    floats = from_uint8(every)
-    assert (floats.min(), floats.max()) == (-1, 1)
-    assert floats.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(to_uint8(floats), every)
+def test_dense_heads_replace_a_convolution() -> None:
+    for head, linear in (("convolution", 0), ("dense", 1)):
+        assert count(Generator(8, 2, 32, head=head), nn.Linear) == linear
+        assert count(Discriminator(2, 32, head=head), nn.Linear) == linear
 
 
-def test_drawing_does_not_depend_on_the_batch_and_changes_nothing() -> None:
-    torch.manual_seed(0)
-    network = Generator(8, 4, 32).train()
-    for _ in range(3):
-        network(torch.randn(16, 8))
-    before = {key: value.clone() for key, value in network.state_dict().items()}
-    z = torch.randn(7, 8)
-    whole, single = generate_images(network, z), generate_images(network, z, batch_size=1)
-    assert whole.dtype == torch.uint8
-    assert whole.shape == (7, 32, 32, 3)
-    assert (whole.int() - single.int()).abs().max() <= 1
-    assert network.training
-    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+@pytest.mark.parametrize(
+    ("kind", "module"), [("batch", BatchNorm), ("instance", nn.GroupNorm), ("layer", nn.GroupNorm)]
+)
+def test_every_hidden_layer_is_normalized_except_the_one_at_the_image(
+    kind: str, module: type
+) -> None:
+    assert count(Generator(8, 2, 64, normalization=kind), module) == 4
+    assert count(Discriminator(2, 64, normalization=kind), module) == 3
+    assert count(Generator(8, 2, 64, normalization="none"), NORMS) == 0
+    assert count(Discriminator(2, 64, normalization="none"), NORMS) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "dims"), [("batch", (0, 2, 3)), ("instance", (2, 3)), ("layer", (1, 2, 3))]
+)
+def test_normalizations_have_mean_0_and_variance_1(kind: str, dims: tuple[int, ...]) -> None:
+    """Per channel of the batch, per map of an image, per image."""
+    batch = 3 + 5 * torch.randn(6, 4, 8, 8) * (0.5 + torch.rand(6, 4, 1, 1))
+    network = Generator(8, 1, 32, normalization=kind)
+    norm = next(each for each in network.modules() if isinstance(each, NORMS))
+    output = norm(batch)
+    assert output.mean(dims).abs().max() < 1e-4
+    assert (output.var(dims, correction=0) - 1).abs().max() < 1e-2
+
+
+def test_dropout_zeroes_whole_maps() -> None:
+    networks = Generator(8, 16, 32, dropout=0.5), Discriminator(16, 32, dropout=0.5)
+    for network in networks:
+        dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout2d)]
+        assert [module.p for module in dropouts] == [0.5] * 3
+        zeroed = (dropouts[0](torch.ones(8, 64, 4, 4)) == 0).all(dim=(2, 3)).float().mean()
+        assert 0.3 < zeroed < 0.7
+    assert count(Generator(8, 16, 32), nn.Dropout2d) == 0
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS[1:])
+def test_receptive_field_of_the_discriminator(resolution: int) -> None:
+    """k = 4, s = 2, L layers: 3·2^L − 2 pixels, clipped at the border; the logit's is the image."""
+    network = Discriminator(1, resolution, normalization="none")
+    for weights in network.parameters():
+        nn.init.ones_(weights)
+    image = torch.zeros(1, 3, resolution, resolution, requires_grad=True)
+    network.features(image)[0, 0, 1, 1].backward()
+    rows = image.grad[0, 0].abs().sum(1).nonzero()
+    layers = len(channels(1, resolution))
+    size, start = 3 * 2**layers - 2, 2**layers - (2**layers - 1)
+    assert rows.min() == max(0, start)
+    assert rows.max() == min(resolution, start + size) - 1
+    image.grad = None
+    network(image).backward()
+    assert (image.grad != 0).all()
+
+
+@pytest.mark.parametrize("resolution", [64, 256])
+def test_every_pixel_depends_on_the_latent(resolution: int) -> None:
+    network = Generator(1, 1, resolution, normalization="none").double()
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.uniform_(0.1, 0.3)
+        one = torch.ones(1, 1, dtype=torch.double)
+        before_tanh = network.layers[:-1]
+        difference = before_tanh(one) - before_tanh(0 * one)
+    assert (difference != 0).all()

@@ -1,42 +1,59 @@
-"""Latents by seed, with and without truncation."""
-
 from __future__ import annotations
 
-import pytest
 import torch
+from torch import Tensor, nn
 
-from pokegan.compute.randomness import Streams
-from pokegan.networks.sampling import sample_latents, seeded_latents
-
-
-def test_seeded_latents_come_from_the_stream_samples() -> None:
-    assert torch.equal(seeded_latents(6, 8, 3), sample_latents(6, 8, Streams(3)["samples"]))
-    assert not torch.equal(seeded_latents(6, 8, 3), seeded_latents(6, 8, 4))
+from pokegan.networks.architectures import Generator
+from pokegan.networks.sampling import from_uint8, generate_images, seeded_latents, to_uint8
 
 
-@pytest.mark.parametrize("latent_dim", [1, 2, 16, 100, 128])
-def test_fewer_latents_are_the_first_of_more(latent_dim: int) -> None:
-    many = seeded_latents(64, latent_dim, 7)
-    assert many.unique().numel() > 0.99 * many.numel()
-    for count in (1, 2, 5, 63):
-        assert torch.equal(seeded_latents(count, latent_dim, 7), many[:count])
+def test_uint8_and_back() -> None:
+    values = torch.arange(256, dtype=torch.uint8).repeat(3, 1).T.contiguous().reshape(1, 16, 16, 3)
+    floats = from_uint8(values)
+    assert (floats.min(), floats.max()) == (-1, 1)
+    assert floats.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(to_uint8(floats), values)
 
 
-@pytest.mark.parametrize("truncation", [0.01, 0.3, 1.0, 2.5])
-def test_truncated_latents_follow_the_truncated_normal_distribution(truncation: float) -> None:
-    from scipy.stats import truncnorm
+def test_images_do_not_depend_on_the_batch_size_and_the_generator_is_unchanged() -> None:
+    torch.manual_seed(0)
+    network = Generator(8, 4, 32).train()
+    for _ in range(3):
+        network(torch.randn(16, 8))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    z = torch.randn(7, 8)
+    together, single = generate_images(network, z), generate_images(network, z, batch_size=1)
+    assert together.dtype == torch.uint8
+    assert together.shape == (7, 32, 32, 3)
+    assert (together.int() - single.int()).abs().max() <= 1
+    assert network.training
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
-    z = seeded_latents(2000, 8, 1, truncation)
-    untruncated = seeded_latents(2000, 8, 1)
-    within = untruncated.abs() <= truncation
-    assert torch.equal(z[within], untruncated[within])
-    assert z.abs().max() <= truncation
-    redrawn = z[~within].abs()
-    assert redrawn.unique().numel() > 0.9 * redrawn.numel()
-    std = truncnorm(-truncation, truncation).std()
-    assert abs(z.std() - std) < 0.03 * std
-    assert torch.equal(z, seeded_latents(2000, 8, 1, truncation))
+
+def test_training_mode_uses_the_statistics_of_the_batch() -> None:
+    class Probe(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.norm(z)[:, :, None, None]
+
+    z = torch.tensor([[100.0] * 3, [300.0] * 3])
+    assert (
+        generate_images(Probe().eval(), z, training=True).flatten().tolist() == [0] * 3 + [255] * 3
+    )
+    assert generate_images(Probe(), z).flatten().tolist() == [255] * 6
 
 
-def test_a_truncation_beyond_all_components_changes_nothing() -> None:
-    assert torch.equal(seeded_latents(2, 8, 1, 50.0), seeded_latents(2, 8, 1))
+def test_more_latents_of_a_seed_begin_with_the_same() -> None:
+    assert torch.equal(seeded_latents(3, 5, 1), seeded_latents(40, 5, 1)[:3])
+    assert not torch.equal(seeded_latents(3, 5, 1), seeded_latents(3, 5, 2))
+
+
+def test_truncation_resamples_outliers_only() -> None:
+    z, truncated = seeded_latents(500, 8, 1), seeded_latents(500, 8, 1, truncation=0.7)
+    inside = z.abs() <= 0.7
+    assert torch.equal(truncated[inside], z[inside])
+    assert truncated.abs().max() <= 0.7
+    assert truncated[~inside].std() > 0.3

@@ -1,33 +1,42 @@
+"""Losses and labels against closed forms."""
+
 from math import log
 
 import pytest
 import torch
+from torch import nn
 
 from pokegan.compute.randomness import Streams
-from pokegan.training.losses import Labels, bce_loss, nonsaturating_loss
+from pokegan.training.losses import (
+    Labels,
+    bce_loss,
+    mean_probability,
+    nonsaturating_loss,
+    optimizer_step,
+)
 
 
-def test_cross_entropy_by_hand() -> None:
-    """σ(ln 3) = 3/4; against 0.85 and 0.15 the mean of −y ln p − (1 − y) ln (1 − p)."""
+def test_binary_cross_entropy_by_hand() -> None:
+    """σ(ln 3) = 3/4; the mean of −y ln p − (1 − y) ln (1 − p) for labels 0.85 and 0.15."""
     logits = torch.tensor([log(3), log(3)])
     expected = -(log(3 / 4) + log(1 / 4)) / 2
     assert bce_loss(logits, torch.tensor([0.85, 0.15])).item() == pytest.approx(expected)
+    assert mean_probability(logits).item() == pytest.approx(3 / 4)
 
 
-def test_labels_beyond_one_keep_the_loss_linear() -> None:
-    logit = torch.tensor([0.5])
-    at = [bce_loss(logit, torch.tensor([label])).item() for label in (0.0, 0.6, 1.2)]
-    assert at[2] - at[1] == pytest.approx(at[1] - at[0], rel=1e-5)
+def test_the_loss_is_linear_in_labels_beyond_one() -> None:
+    losses = [bce_loss(torch.tensor([0.5]), torch.tensor([each])) for each in (0.0, 0.6, 1.2)]
+    assert (losses[2] - losses[1]).item() == pytest.approx((losses[1] - losses[0]).item(), rel=1e-5)
 
 
-def test_generator_loss_by_hand() -> None:
+def test_nonsaturating_loss_by_hand() -> None:
     assert nonsaturating_loss(torch.tensor([0.0])).item() == pytest.approx(log(2))
     assert nonsaturating_loss(torch.tensor([log(3)])).item() == pytest.approx(-log(3 / 4))
     assert nonsaturating_loss(torch.tensor([-200.0])).item() == pytest.approx(200)
 
 
 def test_labels_of_the_report() -> None:
-    """True ones: 95 % around 0.85, 5 % around 0.15, both ± 0.15; false ones the reverse."""
+    """Real: 95 % have mean 0.85, 5 % have 0.15, both ± 0.15; fake the reverse."""
     labels, count = Labels(0.85, 0.15, 0.15, 0.05), 200_000
     real = labels.sample(count, Streams(0), real=True)
     fake = labels.sample(count, Streams(0), real=False)
@@ -37,15 +46,23 @@ def test_labels_of_the_report() -> None:
     assert real.var().item() == pytest.approx(variance, rel=0.02)
 
 
-def test_labels_without_tricks_are_hard() -> None:
+def test_hard_labels() -> None:
     labels = Labels(1, 0, 0, 0)
     assert labels.sample(5, Streams(0), real=True).tolist() == [1] * 5
     assert labels.sample(5, Streams(0), real=False).tolist() == [0] * 5
     assert Labels(1, 0, 0, 1).sample(5, Streams(0), real=True).tolist() == [0] * 5
 
 
-def test_turning_the_noise_does_not_reshuffle_the_swaps() -> None:
-    quiet = Labels(1, 0, 0.0, 0.3).sample(1000, Streams(7), real=True) < 0.5
-    noisy = Labels(1, 0, 0.01, 0.3).sample(1000, Streams(7), real=True) < 0.5
-    assert torch.equal(quiet, noisy)
-    assert 200 < quiet.sum() < 400
+def test_noise_does_not_change_which_labels_are_swapped() -> None:
+    without = Labels(1, 0, 0.0, 0.3).sample(1000, Streams(7), real=True) < 0.5
+    with_noise = Labels(1, 0, 0.01, 0.3).sample(1000, Streams(7), real=True) < 0.5
+    assert torch.equal(without, with_noise)
+    assert 200 < without.sum() < 400
+
+
+def test_a_step_changes_no_gradient_of_other_parameters() -> None:
+    """Loss (3a)·b at a = 2, b = 5: the gradient of a is 15."""
+    a, b = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.tensor(5.0))
+    norm = optimizer_step(torch.optim.SGD([a], lr=0.125), 3 * a * b)
+    assert (norm.item(), a.item()) == (15, 0.125)
+    assert b.grad is None
