@@ -10,23 +10,22 @@ from pokegan.core.files import save_arrays, save_json
 from pokegan.core.params import NetworkName, flatten, read_params
 from pokegan.core.schema import ENCODERS
 
-SHOWN = ("latent_paths", "latent_neighbourhoods", "recon_between")
+ROWS_OF_IMAGES = ("latent_paths", "latent_neighbourhoods", "recon_between")
+PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("network", type=NetworkName())
-@click.argument("encoder", type=click.Choice(ENCODERS))
-@click.argument("pictures", type=click.Path(path_type=Path))
-@click.argument("index", type=click.Path(path_type=Path))
-@click.argument("reference", type=click.Path(path_type=Path))
-@click.argument("types", type=click.Path(path_type=Path))
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument(
-    "outputs", metavar="OUTPUT.npz OUTPUT.json", nargs=2, type=click.Path(path_type=Path)
-)
+@click.argument("encoder_name", metavar="ENCODER", type=click.Choice(ENCODERS))
+@click.argument("pictures", type=PATH)
+@click.argument("index", type=PATH)
+@click.argument("reference", type=PATH)
+@click.argument("types", type=PATH)
+@click.argument("model", type=PATH)
+@click.argument("outputs", metavar="OUTPUT.npz OUTPUT.json", nargs=2, type=PATH)
 def inspect(
     network: str,
-    encoder: str,
+    encoder_name: str,
     pictures: Path,
     index: Path,
     reference: Path,
@@ -34,11 +33,11 @@ def inspect(
     model: Path,
     outputs: tuple[Path, Path],
 ) -> None:
-    """Inspect NETWORK, trained on PICTURES, in the folder MODEL.
+    """Inspect NETWORK, trained on PICTURES (.npy), in the folder MODEL.
 
-    Finds the training pictures that are nearest to generated ones, by the features of ENCODER in
-    INDEX; generates images on paths through the latent space; reconstructs the pictures REFERENCE
-    if the network has an encoder; classifies their TYPES by features of the discriminator.
+    Finds the training pictures nearest to generated ones, by the features of ENCODER in INDEX;
+    generates images on paths through the latent space; reconstructs the pictures REFERENCE if the
+    network has an encoder; classifies their TYPES by features of the discriminator.
     """
     params = read_params("seed", "evaluate.pictures")
 
@@ -55,39 +54,31 @@ def inspect(
     from pokegan.tracking.run import track_run
 
     stage, count = f"inspect@{network}", params.evaluate.pictures
+    training, real = load_images(pictures), load_images(reference)
+    for path, images in ((pictures, training), (reference, real)):
+        check_resolution(path, images.shape[1], read_config(model)["resolution"])
+    task = make_task(read_labels(types, len(real)))
     set_deterministic(params.seed)
     device = choose_device()
-    training_images, images = load_images(pictures), load_images(reference)
-    for path, array in ((pictures, training_images), (reference, images)):
-        check_resolution(path, array.shape[1], read_config(model)["resolution"])
-    task = make_task(read_labels(types, len(images)))
-    scorer = load_encoder(encoder, device)
-    known = load_index(index, scorer, len(training_images))
-    facts = {"network": network, "encoder": encoder, "encoder_sha256": scorer.sha256}
+    encoder = load_encoder(encoder_name, device)
+    known = load_index(index, encoder, len(training))
     with track_run(stage, params) as run, progress_bar(stage, count) as bar:
         arrays, sections = inspect_network(
-            model,
-            device,
-            params.seed,
-            count,
-            scorer,
-            known,
-            training_images,
-            images,
-            task,
-            bar.update,
+            model, device, params.seed, count, encoder, known, training, real, task, bar.update
         )
+        facts = {"network": network, "encoder": encoder_name, "encoder_sha256": encoder.sha256}
+        figures = {**facts, "pictures": count, **sections}
         save_arrays(outputs[0], compress=True, **arrays)
-        save_json(outputs[1], {**facts, "pictures": count, **sections})
-        for name in SHOWN:
+        save_json(outputs[1], figures)
+        for name in ROWS_OF_IMAGES:
             if name in arrays:
-                rows = arrays[name].reshape(-1, *arrays[name].shape[-3:])
-                run.log_image(name, grid(rows, arrays[name].shape[-4]))
-        figures = dict(flatten({**facts, "pictures": count, **sections}))
-        metrics = {key: value for key, value in figures.items() if isinstance(value, float)}
+                columns, *shape = arrays[name].shape[-4:]
+                run.log_image(name, grid(arrays[name].reshape(-1, *shape), columns))
+        values = dict(flatten(figures))
+        metrics = {key: value for key, value in values.items() if isinstance(value, float)}
         run.log_metrics(metrics)
-        run.set_tags({key: figures[key] for key in figures.keys() - metrics} | machine(device))
-    click.echo(f"{outputs[1]}: {', '.join(sections)}", err=True)
+        run.set_tags({key: values[key] for key in values.keys() - metrics} | machine(device))
+        click.echo(f"{outputs[1]}: {', '.join(sections)}", err=True)
 
 
 if __name__ == "__main__":

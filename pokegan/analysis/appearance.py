@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_fill_holes
 
-# A pixel belongs to the foreground if one of its values is less. The background is white, edges
-# are antialiased.
-BACKGROUND = 247
+BACKGROUND = 247  # least value of all channels; antialiased edges are close to white
 LEVELS = 4  # per channel of a histogram
 SHAPE_SIZE, PIXELS_SIZE = 16, 64  # pixels per side of a classifier's input
 
@@ -34,10 +32,8 @@ def mean_colors(images: np.ndarray) -> np.ndarray:
 
 
 def color_histograms(images: np.ndarray) -> np.ndarray:
-    """Return square roots of the shares of 4×4×4 colors in each foreground: float32 (N, 64).
-
-    Euclidean distances of the roots are Hellinger distances, in which rare colors count.
-    """
+    """Return square roots of the shares of 4×4×4 colors in each foreground: float32 (N, 64)."""
+    # The Euclidean distance of the roots is the Hellinger distance, in which rare colors count.
     shares = np.zeros((len(images), LEVELS**3), np.float32)
     for share, image, mask in zip(shares, images, foregrounds(images), strict=True):
         levels = image[mask].astype(int) * LEVELS // 256
@@ -57,10 +53,7 @@ def raw_pixels(images: np.ndarray) -> np.ndarray:
 
 
 def downsample(images: np.ndarray, size: int) -> np.ndarray:
-    """Average images (N, R, R, C) to float32 (N, size, size, C); smaller ones stay as they are.
-
-    R must be a multiple of the size.
-    """
+    """Average images (N, R, R, C) to float32 (N, size, size, C); size must divide a larger R."""
     factor = max(1, images.shape[1] // size)
     side = images.shape[1] // factor
     blocks = (image.reshape(side, factor, side, factor, -1) for image in images)
@@ -68,14 +61,10 @@ def downsample(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def type_portraits(images: np.ndarray, types: pd.Series) -> dict[str, np.ndarray]:
-    """Average the images of each type, the most common type first.
-
-    Args:
-        images: uint8 (N, R, R, 3).
-        types: (N,), NA where unknown.
+    """Average the images (N, R, R, 3) of each type, the most common first; NA is no type.
 
     Returns:
-        names and counts (T,), colors (T, 3) of the foregrounds, means (T, R, R, 3) and
+        names and counts (T,), colours (T, 3) of the foregrounds, means (T, R, R, 3) and
         silhouettes (T, R, R), all three uint8.
     """
     counts = types.value_counts().sort_index().sort_values(ascending=False, kind="stable")

@@ -12,31 +12,26 @@ from pokegan.analysis.subset import evenly_spaced
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import load_arrays, read_table, round_sig, save_arrays
 from pokegan.metrics.encoding import Encoder
+from pokegan.metrics.features import check_encoder
 from pokegan.metrics.neighbors import distance_blocks, nearest_neighbors
 
-# The images to show: the closest, and others at even ranks; each beside its neighbors.
+# Images to show: the closest, and others at even ranks, each beside its neighbors.
 N_CLOSEST, N_OTHERS, N_NEIGHBORS = 3, 3, 5
 CLOSE_QUANTILE = 0.05
 
 
 class Index(NamedTuple):
-    """Features of the training pictures, and distances to the nearest other training picture."""
+    """Features of M training images, and distances to the nearest other training image."""
 
     features: np.ndarray  # (M, D) float32
-    to_own: np.ndarray  # (M,) within the species; infinite if there is no other picture of it
-    to_others: np.ndarray  # (M,) to other species; infinite if there is none
+    to_own: np.ndarray  # (M,) of the same species; infinite if there is none
+    to_others: np.ndarray  # (M,) of another species; infinite if there is none
 
 
 def find_copies(
     images: np.ndarray, features: np.ndarray, training_images: np.ndarray, index: Index
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Find the nearest training pictures of generated images.
-
-    Args:
-        images: generated images, uint8 (N, R, R, 3).
-        features: their features, (N, D).
-        training_images: uint8 (M, R, R, 3).
-        index: of the training images, by the same encoder.
+    """Find the nearest training images of generated images with features (N, D).
 
     Returns:
         Arrays (distances of all images, and some images with their neighbors) and figures.
@@ -53,7 +48,7 @@ def find_copies(
         "neighbours": training_images[rows[shown]],
         "neighbour_distances": distances[shown],
     }
-    return arrays, copy_figures(nearest, index)
+    return arrays, summarize_distances(nearest, index)
 
 
 def select_shown(distances: np.ndarray) -> np.ndarray:
@@ -63,12 +58,11 @@ def select_shown(distances: np.ndarray) -> np.ndarray:
     return np.concatenate([order[:N_CLOSEST], evenly_spaced(rest, N_OTHERS) if len(rest) else rest])
 
 
-def copy_figures(distances: np.ndarray, index: Index) -> dict[str, float]:
-    """Summarize the distances of generated images to their nearest training pictures.
+def summarize_distances(distances: np.ndarray, index: Index) -> dict[str, float]:
+    """Compare distances to the nearest training image with those between training images.
 
-    `copies` is the share that is closer than the 5 % quantile of the distances between species:
-    about 0.05 if the network generates new species. Figures that such a data set does not define
-    are absent.
+    `copies` is the share below the 5 % quantile of the distances between species: about 0.05 if
+    the network generates new species. Figures that such a data set does not define are absent.
     """
     figures = {"nearest_median": float(np.median(distances))}
     if np.isfinite(index.to_others).all():
@@ -82,14 +76,9 @@ def copy_figures(distances: np.ndarray, index: Index) -> dict[str, float]:
 
 
 def nearest_relatives(features: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's distance to the nearest other row of its group, and of other groups.
+    """Distances (M,) to the nearest other row of the same group, and of other groups.
 
-    Args:
-        features: (M, D).
-        groups: (M,) labels.
-
-    Returns:
-        Two arrays (M,); infinite where there is no such row.
+    Infinite where there is no such row.
     """
     numbers = torch.from_numpy(np.unique(groups, return_inverse=True)[1])
     within, outside = [], []
@@ -102,44 +91,34 @@ def nearest_relatives(features: np.ndarray, groups: np.ndarray) -> tuple[np.ndar
 
 
 def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarray:
-    """Read the species of each picture of a data set: (count,), equal strings for equal species.
+    """Read the species of each image of a data set: (count,), equal strings for equal species.
 
-    Args:
-        manifest: CSV of the pictures, or of the originals that an enlarged set repeats.
-        count: number of pictures.
-        numbered: species are national numbers; else, or without a number, each source file is one.
-
-    Raises:
-        PipelineError: the manifest is missing, damaged or of another data set.
+    An image without a national number belongs to its source file, as do all images unless
+    `numbered`. The manifest of an enlarged set lists the originals, which the set repeats.
     """
     table = read_table(manifest, {"source": str, "national_number": str})
     numbers, files = table["national_number"], table["source"]
     species = (numbers.fillna(files) if numbered else files).to_numpy(dtype=str)
     if not len(species) or count % len(species):
         raise PipelineError(
-            f"{manifest} has {len(species)} rows for {count} pictures; "
-            "delete it and run `dvc repro`."
+            f"{manifest} has {len(species)} rows for {count} images; delete it and run `dvc repro`."
         )
     return np.tile(species, count // len(species))
 
 
 def save_index(path: Path, encoder: Encoder, index: Index) -> None:
-    """Write an index and its encoder's name and checksum as ``.npz``."""
+    """Write an index with the name and the checksum of its encoder."""
     save_arrays(path, encoder=encoder.name, sha256=encoder.sha256, **index._asdict())
 
 
 def load_index(path: Path, encoder: Encoder, count: int) -> Index:
-    """Read an index that `save_index` wrote.
-
-    Raises:
-        PipelineError: the file is missing, damaged, or of other pictures or another encoder.
-    """
+    """Read the index of a data set by an encoder."""
     stored = load_arrays(path, "encoder", "sha256", *Index._fields)
-    name, sha256 = (str(stored.pop(key)) for key in ("encoder", "sha256"))
-    index = Index(**stored)
-    if (name, sha256) != (encoder.name, encoder.sha256) or len(index.features) != count:
+    check_encoder(path, stored, encoder)
+    index = Index(*(stored[name] for name in Index._fields))
+    if len(index.features) != count:
         raise PipelineError(
-            f"{path} is an index of {len(index.features)} pictures by {name} ({sha256[:8]}…), not "
-            f"of {count} by {encoder.name} ({encoder.sha256[:8]}…); delete it and run `dvc repro`."
+            f"{path} is an index of {len(index.features)} images, not of {count}; "
+            "delete it and run `dvc repro`."
         )
     return index

@@ -21,21 +21,14 @@ MAX_FILTERS = 64
 BATCH_SIZE = 64
 
 
-def inspect_discriminator(
+def compare_with_untrained(
     trained: nn.Module, untrained: nn.Module, images: np.ndarray, task: Task, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Compare a discriminator's filters and features with those before its training.
-
-    Args:
-        trained: the discriminator.
-        untrained: the same with its initial weights; its batch norm is calibrated here.
-        images: labeled real images, uint8 (N, R, R, 3).
-        task: classification of their types.
-        seed: seed of the linear probe.
+    """Compare a discriminator with itself before its training.
 
     Returns:
-        The first filters as images, and figures: the similarity of the filters and, if the task
-        is possible, the scores of a linear probe on the features before and after the training.
+        The first filters of both as images, and figures: the similarity of the filters and, if the
+        task is possible, how well the features of both predict types.
     """
     calibrate(untrained, images)
     networks = {"trained": trained, "untrained": untrained}
@@ -65,8 +58,7 @@ def inspect_discriminator(
 def calibrate(discriminator: nn.Module, images: np.ndarray) -> None:
     """Set the running statistics of batch norm to the means over all batches of images.
 
-    An untrained network would otherwise be a weaker baseline than it has to be: without
-    statistics its layers are not centered.
+    With the initial statistics, an untrained network would be a weaker baseline than it has to be.
     """
     discriminator.eval()
     norms = [each for each in discriminator.modules() if isinstance(each, BatchNorm)]
@@ -83,14 +75,7 @@ def calibrate(discriminator: nn.Module, images: np.ndarray) -> None:
 def layer_features(discriminator: nn.Module, images: np.ndarray) -> np.ndarray:
     """Concatenate the features of all hidden layers (Radford et al. 2016, section 5.1).
 
-    Feature maps are max-pooled to 4×4; dense layers count as they are.
-
-    Args:
-        discriminator: the network.
-        images: uint8 (N, R, R, 3).
-
-    Returns:
-        Features, float32 (N, D); D = 15360 at width 64 and 64 pixels.
+    Feature maps are max-pooled to 4×4. Returns float32 (N, D); D = 15360 at width 64 and 64 pixels.
     """
     found: list[Tensor] = []
 
@@ -120,10 +105,7 @@ def _batches(network: nn.Module, images: np.ndarray) -> Iterator[Tensor]:
 
 
 def first_filters(discriminator: nn.Module) -> Tensor:
-    """Return the filters of the first layer, (F, 3, K, K) on the CPU.
-
-    K is the kernel size, or the resolution if the layer is dense.
-    """
+    """Return the filters of the first layer: (F, 3, K, K), K = resolution if it is dense."""
     layers: Any = (nn.Conv2d, nn.Linear)
     first = next(each for each in discriminator.modules() if isinstance(each, layers))
     weight: Tensor = first.weight.detach().cpu()
@@ -132,7 +114,7 @@ def first_filters(discriminator: nn.Module) -> Tensor:
 
 
 def filter_images(filters: Tensor) -> np.ndarray:
-    """Convert the first 64 filters (F, 3, K, K) to images, uint8 (≤ 64, K, K, 3).
+    """Convert up to 64 filters (F, 3, K, K) to images, uint8 (F, K, K, 3).
 
     Gray is zero; each filter is scaled by its largest absolute weight.
     """
@@ -143,5 +125,5 @@ def filter_images(filters: Tensor) -> np.ndarray:
 
 
 def mean_similarity(filters: Tensor, others: Tensor) -> float:
-    """Return the mean cosine similarity of filters (F, 3, K, K) and their counterparts."""
+    """Mean cosine similarity of filters (F, 3, K, K) and their counterparts."""
     return float(cosine_similarity(filters.flatten(1), others.flatten(1)).mean())

@@ -23,26 +23,23 @@ N_ROTATED = 64  # latents for the mean change of an image
 def explore_latent_space(
     generator: nn.Module, latent_dim: int, streams: Streams
 ) -> dict[str, np.ndarray]:
-    """Generate images on paths between random latents and around random latents.
+    """Generate images on paths between random latents, and around random latents.
 
     Returns:
         paths: uint8 (6, 8, R, R, 3), a row from each latent to the next.
         neighbourhoods: uint8 (2, 3, 8, R, R, 3), rows of a latent rotated in three directions.
-        degrees, changes: (8,), angles of those rotations, and by how much they change an image on
-            average over 64 latents.
+        degrees, changes: (8,), angles of the rotations, and the mean change of an image by them.
     """
     degrees = np.array(DEGREES)
     ends = sample_latents(N_PATHS, latent_dim, streams["path latents"])
     stream = streams["neighbourhood latents"]
     centers = sample_latents(N_CENTERS, latent_dim, stream).repeat_interleave(N_DIRECTIONS, dim=0)
-    neighbors = rotate(centers, sample_latents(len(centers), latent_dim, stream), degrees)
+    around = rotate(centers, sample_latents(len(centers), latent_dim, stream), degrees)
     z, towards = sample_latents(2 * N_ROTATED, latent_dim, streams["turned latents"]).chunk(2)
     steps = generate_grid(generator, rotate(z, towards, degrees)).swapaxes(0, 1)
     return {
         "paths": generate_grid(generator, closed_path(ends, STEPS, with_ends=True)),
-        "neighbourhoods": generate_grid(
-            generator, neighbors.unflatten(0, (N_CENTERS, N_DIRECTIONS))
-        ),
+        "neighbourhoods": generate_grid(generator, around.unflatten(0, (N_CENTERS, N_DIRECTIONS))),
         "degrees": degrees,
         "changes": np.array([differences(step, steps[0]).mean() for step in steps]),
     }
@@ -57,16 +54,8 @@ def generate_grid(generator: nn.Module, z: Tensor) -> np.ndarray:
 def spherical_path(first: Tensor, second: Tensor, positions: np.ndarray) -> Tensor:
     """Interpolate between two latents along a great circle (White 2016, section 2.1).
 
-    Directions follow the circle, lengths change linearly: few latents of N(0, 1) are as short as
-    those on a straight line. Of the many circles between opposite latents it takes always the same.
-
-    Args:
-        first: latent at position 0, (latent_dim,).
-        second: latent at position 1.
-        positions: (T,).
-
-    Returns:
-        Latents, float32 (T, latent_dim).
+    The length changes linearly; latents on a straight line would be shorter than samples of
+    N(0, 1). Positions (T,) are 0 at the first latent and 1 at the second; returns (T, latent_dim).
 
     Raises:
         PipelineError: a latent is zero or has fewer than two numbers.
@@ -78,22 +67,16 @@ def spherical_path(first: Tensor, second: Tensor, positions: np.ndarray) -> Tens
             "There is no spherical path between these latents; a latent needs at least two "
             "numbers that are not all zero."
         )
-    with warnings.catch_warnings(action="ignore"):  # about opposite latents
+    with warnings.catch_warnings(action="ignore"):  # opposite latents: one of many circles
         directions = geometric_slerp(ends[0] / lengths[0], ends[1] / lengths[1], positions)
     path = (lengths[0] + positions * (lengths[1] - lengths[0]))[:, None] * directions
     return torch.from_numpy(path).float()
 
 
 def closed_path(z: Tensor, steps: int, with_ends: bool) -> Tensor:
-    """Interpolate from each latent to the next, and from the last to the first.
+    """Interpolate from each latent (N, D) to the next, and back to the first: (N, steps, D).
 
-    Args:
-        z: latents (N, latent_dim).
-        steps: latents per part.
-        with_ends: end each part at the latent where the next begins; else no latent comes twice.
-
-    Returns:
-        Latents (N, steps, latent_dim).
+    With ends, each part ends at the latent where the next part begins; else no latent repeats.
     """
     positions = np.linspace(0, 1, steps, endpoint=with_ends)
     pairs = zip(z, z.roll(-1, 0), strict=True)
@@ -101,15 +84,9 @@ def closed_path(z: Tensor, steps: int, with_ends: bool) -> Tensor:
 
 
 def rotate(z: Tensor, towards: Tensor, degrees: np.ndarray) -> Tensor:
-    """Rotate each latent, at constant length, in the plane of it and another latent.
+    """Rotate latents (N, D) towards others (N, D) by angles (T,), at constant length: (N, T, D).
 
-    Args:
-        z: latents (N, latent_dim).
-        towards: one latent per latent of z, (N, latent_dim).
-        degrees: angles (T,); two random latents are about 90° apart.
-
-    Returns:
-        Latents (N, T, latent_dim).
+    Two random latents are about 90° apart.
     """
     z, towards = z.double(), towards.double()
     length = z.norm(dim=1, keepdim=True)
@@ -121,9 +98,7 @@ def rotate(z: Tensor, towards: Tensor, degrees: np.ndarray) -> Tensor:
 
 
 def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the mean absolute difference (N,) of two sets of images, uint8 (N, R, R, 3).
-
-    0 for equal images, 1 for black and white. Pairs are compared one by one to save memory.
-    """
+    """Mean absolute difference (N,), 0 to 1, of images, uint8 (N, R, R, 3)."""
+    # One pair at a time: the differences of all would take eight times the memory of the images.
     pairs = zip(first, second, strict=True)
     return np.array([np.abs(one.astype(int) - other).mean() / 255 for one, other in pairs])

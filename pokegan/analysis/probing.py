@@ -40,8 +40,8 @@ class Task:
     rows: np.ndarray  # (N,) int, in the data set
     types: np.ndarray  # (N,) str
     families: np.ndarray  # (N,) int
-    left_out: dict[str, int]  # images of each type that has too few families
-    unlabeled: int
+    rare: int  # images of types with too few families, which are left out
+    unlabeled: int  # images without a type
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,17 +59,13 @@ class Task:
             "types": len(set(self.types)),
             "families": len(set(self.families)),
             "folds": FOLDS,
-            "pictures_of_rare_types": sum(self.left_out.values()),
+            "pictures_of_rare_types": self.rare,
             "pictures_without_type": self.unlabeled,
         }
 
 
 def read_labels(path: Path, count: int) -> pd.DataFrame:
-    """Read first_type and family of a data set's images; NA where unknown.
-
-    Raises:
-        PipelineError: the file is missing, damaged or of another data set.
-    """
+    """Read first_type and family of the images of a data set; NA where unknown."""
     labels = read_table(path, LABELS)
     if labels["row"].tolist() != list(range(count)):
         raise PipelineError(
@@ -88,23 +84,18 @@ def make_task(labels: pd.DataFrame) -> Task:
         used.index.to_numpy(),
         used["first_type"].to_numpy(dtype=str),
         used["family"].to_numpy(dtype=int),
-        {str(name): int(n) for name, n in known[rare]["first_type"].value_counts().items()},
+        int(rare.sum()),
         len(labels) - len(known),
     )
 
 
 def linear_probe(features: np.ndarray, task: Task, seed: int) -> tuple[list[Scores], np.ndarray]:
-    """Cross-validate a linear classifier of types.
-
-    Args:
-        features: (N, D), of the images of the task.
-        task: the images' types and families.
-        seed: decides the folds, which are the same for all features.
+    """Cross-validate a linear classifier of types on features (N, D).
 
     Returns:
         The scores of each fold: accuracy, balanced_accuracy (mean over types), and water_auc, the
         area under the ROC curve of Water against all other types, if each held-out part has both.
-        The prediction for each image while it was held out, (N,).
+        The prediction (N,) for each image while it was held out.
     """
     random_state = Streams(seed).seed("components of features") % 2**32
     parts = split(task, seed)

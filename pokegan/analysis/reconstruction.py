@@ -21,7 +21,7 @@ N_BETWEEN = 4  # real images to interpolate between
 
 
 class Reconstruction(NamedTuple):
-    """Images, their latents, and the reconstructions of both: x → z → x_recon → z_recon."""
+    """N images, their latents, and the reconstructions of both: x → z → x_recon → z_recon."""
 
     z: Tensor  # (N, latent_dim)
     x: np.ndarray  # uint8 (N, R, R, 3)
@@ -46,33 +46,25 @@ def reconstruct(generator: nn.Module, encoder: nn.Module, images: np.ndarray) ->
     return Reconstruction(z, images, x_recon, differences(x_recon, images), latent_errors)
 
 
-def inspect_reconstructions(
+def measure_reconstructions(
     generator: nn.Module, encoder: nn.Module, images: np.ndarray, z: Tensor
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Measure how well a generator G and an encoder E invert each other.
-
-    Args:
-        generator: G, latents to images.
-        encoder: E, images to latents.
-        images: real images x, uint8 (N, R, R, 3).
-        z: random latents (N, latent_dim).
+    """Measure how well generator and encoder invert each other, on N real images and N latents.
 
     Returns:
-        Arrays and their means and medians. Originals, reconstructions and errors of evenly
-        ``spaced`` images, and of those with the least (``best``) and the greatest (``worst``)
-        error; ``between``, rows from a real image to the next along a path between their latents
-        (absent if latent_dim < 2). Errors (N,): of G(E(x)), of mirrored images, of the mean image
-        and of the unrelated images G(z) in place of x, and |E(G(z)) - z| with the lengths |z|.
+        Arrays and figures. Originals, reconstructions and errors of evenly `spaced` images, and of
+        those with the least (`best`) and greatest (`worst`) errors; `between`, rows from a real
+        image to the next one along the path between their latents (absent if latent_dim < 2); and
+        the errors (N,) of all, see `all_errors`.
     """
     encoded, _, x_recon, errors, _ = reconstruct(generator, encoder, images)
     order = errors.argsort(kind="stable")
-    shown = {
+    arrays = all_errors(generator, encoder, images, z) | {"picture_errors": errors}
+    for kind, rows in {
         "spaced": evenly_spaced(np.arange(len(images)), N_SPACED),
         "best": order[:N_EXTREMES],
         "worst": order[::-1][:N_EXTREMES],
-    }
-    arrays: dict[str, np.ndarray] = {}
-    for kind, rows in shown.items():
+    }.items():
         arrays[f"{kind}_originals"] = images[rows]
         arrays[f"{kind}_reconstructions"] = x_recon[rows]
         arrays[f"{kind}_errors"] = errors[rows]
@@ -81,35 +73,43 @@ def inspect_reconstructions(
         path = generate_grid(generator, closed_path(encoded[ends], STEPS - 2, with_ends=True))
         first, last = images[ends, None], images[np.roll(ends, -1), None]
         arrays["between"] = np.concatenate([first, path, last], axis=1)
+    return arrays, summarize_errors(arrays)
 
+
+def all_errors(
+    generator: nn.Module, encoder: nn.Module, images: np.ndarray, z: Tensor
+) -> dict[str, np.ndarray]:
+    """Errors (N,) of reconstructed latents, with their lengths, and of images for comparison.
+
+    Those are the errors of reconstructed mirror images, of the mean image in place of each image,
+    and of unrelated generated images.
+    """
     mirrored = np.ascontiguousarray(images[:, :, ::-1])
     mean = images.mean(axis=0).round().astype(np.uint8)
     generated = generate_images(generator, z).numpy()
-    arrays |= {
-        "picture_errors": errors,
+    return {
         "mirrored_errors": reconstruct(generator, encoder, mirrored).image_errors,
         "mean_errors": differences(np.broadcast_to(mean, images.shape), images),
         "unrelated_errors": differences(generated, images),
         "latent_errors": (encode_images(encoder, generated) - z).norm(dim=1).numpy(),
         "latent_lengths": z.norm(dim=1).numpy(),
     }
-    return arrays, reconstruction_figures(arrays)
 
 
-def reconstruction_figures(arrays: dict[str, np.ndarray]) -> dict[str, float]:
-    """Summarize the errors of `inspect_reconstructions`."""
-    errors, mean_errors = arrays["picture_errors"], arrays["mean_errors"]
+def summarize_errors(arrays: dict[str, np.ndarray]) -> dict[str, float]:
+    """Means, medians and extremes of the errors."""
+    errors, latent_errors = arrays["picture_errors"], arrays["latent_errors"]
     figures = {
         "picture_error": errors.mean(),
         "picture_error_median": np.median(errors),
         "picture_error_least": errors.min(),
         "picture_error_greatest": errors.max(),
         "picture_error_mirrored": arrays["mirrored_errors"].mean(),
-        "picture_error_of_mean": mean_errors.mean(),
+        "picture_error_of_mean": arrays["mean_errors"].mean(),
         "picture_error_unrelated": arrays["unrelated_errors"].mean(),
-        "nearer_than_mean": (errors < mean_errors).mean(),
-        "latent_error": arrays["latent_errors"].mean(),
-        "latent_error_median": np.median(arrays["latent_errors"]),
+        "nearer_than_mean": (errors < arrays["mean_errors"]).mean(),
+        "latent_error": latent_errors.mean(),
+        "latent_error_median": np.median(latent_errors),
         "latent_length": arrays["latent_lengths"].mean(),
     }
     return {key: round_sig(value) for key, value in figures.items()}

@@ -11,6 +11,8 @@ import torch
 from scipy.linalg import qr, svdvals
 from torch_fidelity import metric_isc, metric_kid, metric_prc
 
+from pokegan.metrics.neighbors import nearest_neighbors
+
 # k of precision and recall (Kynkäänniemi et al. 2019, section 3).
 NEIGHBOURS = 3
 # Rows of a distance matrix that are in memory at once, and largest subset for the kernel distance.
@@ -80,15 +82,7 @@ def precision_recall(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float
 def nearest_distances(features: np.ndarray) -> np.ndarray:
     """Euclidean distance (N,) from each row of the features (N, D) to the nearest other row."""
     values, _ = _checked(features, features, min_rows=2)
-    rows, nearest = torch.from_numpy(values), []
-    for start in range(0, len(rows), ROWS):
-        # Matrix products would leave a rounding error between equal rows.
-        distances = torch.cdist(
-            rows[start : start + ROWS], rows, compute_mode="donot_use_mm_for_euclid_dist"
-        )
-        distances.diagonal(start).fill_(torch.inf)
-        nearest.append(distances.min(dim=1).values)
-    return torch.cat(nearest).numpy()
+    return nearest_neighbors(values, values, 1, exclude_self=True)[0][:, 0]
 
 
 def classifier_score(logits: np.ndarray, splits: int) -> tuple[float, float]:

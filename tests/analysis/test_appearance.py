@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pokegan.analysis.appearance import (
@@ -11,16 +12,17 @@ from pokegan.analysis.appearance import (
     raw_pixels,
     shapes,
     silhouettes,
+    type_portraits,
 )
 
 
 @pytest.fixture
 def ring() -> np.ndarray:
-    """One picture: a ring of red, 8 pixels wide with a white hole, and nothing else."""
-    picture = np.full((1, 32, 32, 3), 255, np.uint8)
-    picture[0, 8:24, 8:24] = (200, 0, 0)
-    picture[0, 12:20, 12:20] = 255
-    return picture
+    """One image: a red ring, 4 pixels wide around a white hole."""
+    image = np.full((1, 32, 32, 3), 255, np.uint8)
+    image[0, 8:24, 8:24] = (200, 0, 0)
+    image[0, 12:20, 12:20] = 255
+    return image
 
 
 def test_a_hole_belongs_to_the_shape_and_not_to_the_color(ring: np.ndarray) -> None:
@@ -29,7 +31,7 @@ def test_a_hole_belongs_to_the_shape_and_not_to_the_color(ring: np.ndarray) -> N
     assert mean_colors(ring).tolist() == [[200, 0, 0]]
 
 
-def test_a_histogram_counts_colors_and_no_places(ring: np.ndarray) -> None:
+def test_a_histogram_depends_on_colors_and_not_on_positions(ring: np.ndarray) -> None:
     halves = ring.copy()
     halves[0, 8:24, 8:16][foregrounds(ring)[0, 8:24, 8:16]] = (0, 0, 255)
     histograms = color_histograms(np.concatenate([ring, halves, halves[:, ::-1, ::-1]]))
@@ -40,14 +42,14 @@ def test_a_histogram_counts_colors_and_no_places(ring: np.ndarray) -> None:
     assert (histograms[1] == histograms[2]).all()
 
 
-def test_an_empty_picture_has_no_color_and_no_shape() -> None:
+def test_an_empty_image_has_no_color_and_no_shape() -> None:
     white = np.full((1, 32, 32, 3), 255, np.uint8)
     assert not color_histograms(white).any()
     assert not shapes(white).any()
     assert mean_colors(white).tolist() == [[255, 255, 255]]
 
 
-def test_shapes_and_pixels_have_the_same_size_at_every_resolution(ring: np.ndarray) -> None:
+def test_shapes_have_one_size_at_every_resolution(ring: np.ndarray) -> None:
     large = ring.repeat(4, axis=1).repeat(4, axis=2)
     assert (shapes(large) == shapes(ring)).all()
     assert shapes(ring).reshape(16, 16)[4:12, 4:12].all()
@@ -55,3 +57,17 @@ def test_shapes_and_pixels_have_the_same_size_at_every_resolution(ring: np.ndarr
     assert raw_pixels(large).shape == (1, 64 * 64 * 3)
     assert raw_pixels(ring).shape == (1, 32 * 32 * 3)
     assert downsample(np.arange(16.0).reshape(1, 4, 4, 1), 2)[0, 1, 0, 0] == (8 + 9 + 12 + 13) / 4
+
+
+def test_portraits_start_with_the_most_common_type(ring: np.ndarray) -> None:
+    images = np.concatenate([ring, ring, np.roll(ring, 4, axis=1), ring])
+    found = type_portraits(images, pd.Series(["b", "a", "b", pd.NA], dtype="string"))
+    assert found["names"].tolist() == ["b", "a"]
+    assert found["counts"].tolist() == [2, 1]
+    assert found["colours"].tolist() == [[200, 0, 0]] * 2
+    assert (found["means"][1] == ring[0]).all()
+    assert np.abs(found["means"][0] - images[[0, 2]].mean(axis=0)).max() <= 0.5
+    assert (
+        np.abs(found["silhouettes"][0] - 255 * silhouettes(images)[[0, 2]].mean(axis=0)).max()
+        <= 0.5
+    )

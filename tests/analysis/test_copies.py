@@ -11,12 +11,13 @@ import pytest
 
 from pokegan.analysis.copies import (
     Index,
-    copy_figures,
+    find_copies,
     load_index,
     nearest_relatives,
     read_species,
     save_index,
     select_shown,
+    summarize_distances,
 )
 from pokegan.core.errors import PipelineError
 
@@ -24,22 +25,22 @@ ENCODER: Any = SimpleNamespace(name="effnet_lite0", sha256="0123456789")
 INDEX = Index(np.eye(4, dtype=np.float32), np.arange(4.0), np.arange(4.0))
 
 
-def test_relatives_and_strangers_by_brute_force() -> None:
+def test_distances_within_and_between_groups_by_brute_force() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(1030, 6)).astype(np.float32)
     groups = rng.integers(0, 300, 1030).astype(str)
     groups[0] = "alone"
     to_own, to_others = nearest_relatives(features, groups)
-    apart = np.linalg.norm(features[:, None].astype(float) - features, axis=2)
-    alike = groups[:, None] == groups
-    others = np.where(alike, np.inf, apart).min(axis=1)
-    np.fill_diagonal(alike, False)
+    matrix = np.linalg.norm(features[:, None].astype(float) - features, axis=2)
+    same = groups[:, None] == groups
+    others = np.where(same, np.inf, matrix).min(axis=1)
+    np.fill_diagonal(same, False)
     np.testing.assert_allclose(to_others, others)
-    np.testing.assert_allclose(to_own, np.where(alike, apart, np.inf).min(axis=1))
+    np.testing.assert_allclose(to_own, np.where(same, matrix, np.inf).min(axis=1))
     assert np.isinf(to_own[0])
 
 
-def test_without_a_relative_or_a_stranger() -> None:
+def test_groups_of_one_and_a_single_group() -> None:
     points = np.array([[0.0, 0], [3, 4], [6, 8]], np.float32)
     to_own, to_others = nearest_relatives(points, np.array(["a", "a", "a"]))
     assert to_own.tolist() == pytest.approx([5, 5, 5])
@@ -49,7 +50,7 @@ def test_without_a_relative_or_a_stranger() -> None:
     assert to_others.tolist() == pytest.approx([5, 5, 5])
 
 
-def test_species_are_numbers_or_else_files(tmp_path: Path) -> None:
+def test_a_species_is_a_national_number_or_a_file(tmp_path: Path) -> None:
     manifest = tmp_path / "m.csv"
     manifest.write_text("row,source,national_number\n0,a.svg,25\n1,b.gif,25\n2,c.png,\n3,c.png,\n")
     species = read_species(manifest, 4)
@@ -58,9 +59,9 @@ def test_species_are_numbers_or_else_files(tmp_path: Path) -> None:
     own = read_species(manifest, 4, numbered=False)
     assert own.tolist() == ["a.svg", "b.gif", "c.png", "c.png"]
     for wrong, text, words in (
-        (5, manifest.read_text(), "m.csv has 4 rows for 5 pictures"),
+        (5, manifest.read_text(), "m.csv has 4 rows for 5 images"),
         (4, "row,source\n0,a.svg\n", "m.csv cannot be read"),
-        (4, "row,source,national_number\n", "m.csv has 0 rows for 4 pictures"),
+        (4, "row,source,national_number\n", "m.csv has 0 rows for 4 images"),
     ):
         manifest.write_text(text)
         with pytest.raises(PipelineError, match=words):
@@ -69,32 +70,48 @@ def test_species_are_numbers_or_else_files(tmp_path: Path) -> None:
         read_species(tmp_path / "none.csv", 4)
 
 
-def test_an_index_comes_back(tmp_path: Path) -> None:
+def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
     save_index(tmp_path / "i.npz", ENCODER, INDEX)
-    for found, kept in zip(load_index(tmp_path / "i.npz", ENCODER, 4), INDEX, strict=True):
-        assert (found == kept).all()
-        assert found.dtype == kept.dtype
+    for found, written in zip(load_index(tmp_path / "i.npz", ENCODER, 4), INDEX, strict=True):
+        assert (found == written).all()
+        assert found.dtype == written.dtype
 
 
-def test_another_index_is_refused(tmp_path: Path) -> None:
+def test_an_index_of_other_images_or_another_encoder_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "i.npz"
     with pytest.raises(PipelineError, match=r"i\.npz is missing"):
         load_index(file, ENCODER, 4)
     save_index(file, ENCODER, INDEX)
-    with pytest.raises(PipelineError, match="an index of 4 pictures by effnet_lite0.*not of 5"):
+    with pytest.raises(PipelineError, match="is an index of 4 images, not of 5"):
         load_index(file, ENCODER, 5)
     other: Any = SimpleNamespace(name="effnet_lite0", sha256="9876543210")
-    with pytest.raises(PipelineError, match=r"by effnet_lite0 \(01234567…\), not .*\(98765432…\)"):
+    with pytest.raises(PipelineError, match=r"effnet_lite0 \(01234567…\), not .*\(98765432…\)"):
         load_index(file, other, 4)
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(PipelineError, match=r"i\.npz cannot be read"):
         load_index(file, ENCODER, 4)
 
 
+def test_neighbors_of_the_closest_images_and_of_others() -> None:
+    rng = np.random.default_rng(0)
+    known, features = rng.normal(size=(12, 3)).astype(np.float32), rng.normal(size=(9, 3))
+    images = np.arange(21)[:, None, None, None].repeat(3, axis=3)
+    generated, training = images[:9], images[9:]
+    arrays, _ = find_copies(generated, features, training, INDEX._replace(features=known))
+    matrix = np.linalg.norm(features[:, None] - known, axis=2)
+    np.testing.assert_allclose(arrays["distances"], matrix.min(axis=1))
+    shown = arrays["generated"][:, 0, 0, 0]
+    assert shown[:3].tolist() == matrix.min(axis=1).argsort()[:3].tolist()
+    assert len(set(shown)) == 6
+    for row, neighbors in zip(shown, arrays["neighbours"][..., 0, 0, 0], strict=True):
+        assert (neighbors - 9).tolist() == matrix[row].argsort()[:5].tolist()
+    np.testing.assert_allclose(arrays["neighbour_distances"], np.sort(matrix[shown], axis=1)[:, :5])
+
+
 def test_copies_are_closer_than_the_closest_twentieth() -> None:
     to_others = np.arange(1.0, 102)  # 5 % quantile: 6
     index = Index(np.empty((0, 0)), np.array([1.0, np.inf, 3.0]), to_others)
-    assert copy_figures(np.array([5.9, 6.0, 5.0, 50.0]), index) == {
+    assert summarize_distances(np.array([5.9, 6.0, 5.0, 50.0]), index) == {
         "nearest_median": 5.95,
         "copies": 0.5,
         "nearest_median_other_species": 51.0,
