@@ -28,10 +28,9 @@ def classify_types(
     """
     params = read_params("seed")
 
-    import numpy as np
-
     from pokegan.analysis.appearance import color_histograms, raw_pixels, shapes, type_portraits
     from pokegan.analysis.probing import (
+        accuracy_by_type,
         linear_probe,
         majority_baseline,
         make_task,
@@ -69,14 +68,7 @@ def classify_types(
             ):
                 folds, predictions = linear_probe(features, task, params.seed)
                 scores |= summarize(kind, folds)
-                hits = predictions == task.types
-                # NaN for a type that is left out.
-                arrays[f"told_by_{kind}"] = np.array(
-                    [
-                        hits[task.types == name].mean() if name in task.types else np.nan
-                        for name in arrays["names"]
-                    ]
-                )
+                arrays[f"told_by_{kind}"] = accuracy_by_type(task, predictions, arrays["names"])
         save_json(output_json, facts | scores)
         save_arrays(output_npz, **arrays)
         run.log_metrics(scores)

@@ -62,10 +62,12 @@ def inspect(
     device = choose_device()
     encoder = load_encoder(encoder_name, device)
     known = load_index(index, encoder, len(training))
-    with track_run(stage, params) as run, progress_bar(stage, count) as bar:
-        arrays, sections = inspect_network(
-            model, device, params.seed, count, encoder, known, training, real, task, bar.update
-        )
+    with track_run(stage, params) as run:
+        with progress_bar(stage, count) as bar:
+            data = (encoder, known, training, real, task)
+            arrays, sections = inspect_network(
+                model, device, params.seed, count, *data, progress=bar.update
+            )
         facts = {"network": network, "encoder": encoder_name, "encoder_sha256": encoder.sha256}
         figures = {**facts, "pictures": count, **sections}
         save_arrays(outputs[0], compress=True, **arrays)

@@ -162,6 +162,14 @@ def accuracies(types: np.ndarray, predictions: np.ndarray) -> Scores:
     }
 
 
+def accuracy_by_type(task: Task, predictions: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Return the accuracy for each type, NaN for a type that is not in the task."""
+    hits = predictions == task.types
+    return np.array(
+        [hits[task.types == name].mean() if name in task.types else np.nan for name in names]
+    )
+
+
 def summarize(kind: str, folds: list[Scores]) -> Scores:
     """Return ``<kind>_<score>`` and ``…_spread``: mean and standard deviation over folds."""
     return {
