@@ -1,4 +1,4 @@
-"""How fast scoring is: Fréchet distances beside matrix roots, encoding beside the bare network."""
+"""Speed of scoring: Fréchet distances against matrix roots, encoding against the bare network."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pokegan.encoders.effnet_lite0 import Encoder
 from pokegan.metrics.distances import frechet_distance
 from pokegan.metrics.encoding import BATCH_SIZE, encode
 
-PICTURES, DIMENSIONS = 1024, 2048
+IMAGES, DIMENSIONS = 1024, 2048
 ENCODED = 128
 
 
-def by_matrix_root(first: np.ndarray, second: np.ndarray) -> float:
-    """The Fréchet distance as it is usually written, by scipy.linalg.sqrtm of D×D."""
+def by_sqrtm(first: np.ndarray, second: np.ndarray) -> float:
+    """Fréchet distance as pytorch-fid computes it, by scipy.linalg.sqrtm of a D×D matrix."""
     covariances = np.cov(first.T), np.cov(second.T)
     shift = first.mean(axis=0) - second.mean(axis=0)
     root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
@@ -31,7 +31,7 @@ def by_matrix_root(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def by_torch_fidelity(first: np.ndarray, second: np.ndarray) -> float:
-    """The same by torch-fidelity, from eigenvalues of D×D."""
+    """Fréchet distance by torch-fidelity, from the eigenvalues of a D×D matrix."""
     moments = (fid_features_to_statistics(torch.from_numpy(x)) for x in (first, second))
     (distance,) = fid_statistics_to_metric(*moments, verbose=False).values()
     return float(distance)
@@ -40,56 +40,54 @@ def by_torch_fidelity(first: np.ndarray, second: np.ndarray) -> float:
 @click.command()
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 def main(rounds: int) -> None:
-    """Measure in turns, and print medians; ratios first."""
+    """Print medians of several rounds as a table."""
     set_deterministic(1)
     device = choose_device()
     rng = np.random.default_rng(1)
-    first = rng.normal(size=(PICTURES, DIMENSIONS)).astype(np.float32)
-    second = (rng.normal(size=(PICTURES, DIMENSIONS)) * 1.2 + 0.1).astype(np.float32)
+    first = rng.normal(size=(IMAGES, DIMENSIONS)).astype(np.float32)
+    second = (rng.normal(size=(IMAGES, DIMENSIONS)) * 1.2 + 0.1).astype(np.float32)
     encoder = Encoder(device)
-    small = rng.integers(0, 256, (ENCODED, 64, 64, 3), dtype=np.uint8)
-    ready = encoder.normalize(torch.from_numpy(small).to(device))
-    ready = ready.contiguous(memory_format=torch.channels_last)
+    images = rng.integers(0, 256, (ENCODED, 64, 64, 3), dtype=np.uint8)
+    inputs = encoder.normalize(torch.from_numpy(images).to(device))
+    batch_size = BATCH_SIZE[device.type]
 
-    def bare(batch: int) -> Callable[[], object]:
-        @torch.inference_mode()
-        def run() -> None:
-            for part in ready.split(batch):
-                encoder.network(part)
+    @torch.inference_mode()
+    def run_network(size: int) -> None:
+        for batch in inputs.split(size):
+            encoder.network(batch)
 
-        return run
-
-    turns: dict[str, Callable[[], object]] = {
-        "ours": lambda: frechet_distance(first, second),
-        "sqrtm": lambda: by_matrix_root(first, second),
+    measured: dict[str, Callable[[], object]] = {
+        "svd": lambda: frechet_distance(first, second),
+        "sqrtm": lambda: by_sqrtm(first, second),
         "torch-fidelity": lambda: by_torch_fidelity(first, second),
-        "encode": lambda: encode(encoder, small, device),
-        "bare": bare(BATCH_SIZE[device.type]),
-        "bare, 64": bare(64),
+        "encode": lambda: encode(encoder, images, device),
+        "network": lambda: run_network(batch_size),
+        "network, 64": lambda: run_network(64),
     }
-    for name in ("ours", "encode", "bare"):
-        turns[name]()
-    times: dict[str, list[float]] = {name: [] for name in turns}
+    for name in ("svd", "encode", "network"):  # warm-up
+        measured[name]()
+    times: dict[str, list[float]] = {name: [] for name in measured}
     for _ in range(rounds):
-        for name, turn in turns.items():
-            times[name].append(seconds(turn))
+        for name, function in measured.items():
+            times[name].append(seconds(function))
     median = {name: statistics.median(each) for name, each in times.items()}
-    distances = frechet_distance(first, second), by_matrix_root(first, second)
+    difference = abs(frechet_distance(first, second) / by_sqrtm(first, second) - 1)
+    speed = {name: ENCODED / median[name] for name in ("encode", "network", "network, 64")}
 
     facts = machine(device)
     click.echo(f"{facts['device_name']}, {facts['threads']} threads, torch {torch.__version__}\n")
     click.echo("| measure | |\n| --- | ---: |")
     for measure, value in {
-        "**scipy's matrix root ÷ ours, in time**": f"**{median['sqrtm'] / median['ours']:.0f}**",
-        "torch-fidelity ÷ ours, in time": f"{median['torch-fidelity'] / median['ours']:.0f}",
-        "**encoding ÷ bare network, pictures/s**": f"**{median['bare'] / median['encode']:.2f}**",
-        "Fréchet distance, ours": f"{median['ours']:.2f} s",
-        "… by scipy.linalg.sqrtm": f"{median['sqrtm']:.1f} s",
-        "… by torch-fidelity": f"{median['torch-fidelity']:.1f} s",
-        "… how far ours is from sqrtm's": f"{abs(distances[0] / distances[1] - 1):.0e}",
-        "encoding, 64² to features": f"{ENCODED / median['encode']:.0f} pictures/s",
-        f"bare network, batch {BATCH_SIZE[device.type]}": f"{ENCODED / median['bare']:.0f} pictures/s",
-        "bare network, batch 64": f"{ENCODED / median['bare, 64']:.0f} pictures/s",
+        "**time of `scipy.linalg.sqrtm` ÷ ours**": f"**{median['sqrtm'] / median['svd']:.0f}**",
+        "time of torch-fidelity ÷ ours": f"{median['torch-fidelity'] / median['svd']:.0f}",
+        "**speed of encoding ÷ bare network**": f"**{speed['encode'] / speed['network']:.2f}**",
+        "Fréchet distance, ours": f"{median['svd']:.2f} s",
+        "Fréchet distance by `scipy.linalg.sqrtm`": f"{median['sqrtm']:.1f} s",
+        "Fréchet distance by torch-fidelity": f"{median['torch-fidelity']:.1f} s",
+        "relative difference from `scipy.linalg.sqrtm`": f"{difference:.0e}",
+        "encoding, 64×64 pixels to features": f"{speed['encode']:.0f} images/s",
+        f"bare network, batch size {batch_size}": f"{speed['network']:.0f} images/s",
+        "bare network, batch size 64": f"{speed['network, 64']:.0f} images/s",
     }.items():
         click.echo(f"| {measure} | {value} |")
 

@@ -71,9 +71,9 @@ def find(name: str, keys: list[str]) -> list[str]:
 
 def read_graph() -> tuple[list[str], Marks]:
     """Return the stages in the order in which DVC runs them, and the marks of each parameter."""
-    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-    from dvc.repo import Repo  # type: ignore[import-untyped]
-    from dvc.repo.reproduce import plan_repro  # type: ignore[import-untyped]
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.repo.reproduce import plan_repro
 
     readers: dict[str, list[Any]] = {}
     try:

@@ -11,11 +11,9 @@ import torch
 from scipy.linalg import qr, svdvals
 from torch_fidelity import metric_isc, metric_kid, metric_prc
 
-from pokegan.metrics.neighbors import nearest_neighbors
-
 # k of precision and recall (Kynkäänniemi et al. 2019, section 3).
 NEIGHBOURS = 3
-# Rows of a distance matrix that are in memory at once, and largest subset for the kernel distance.
+# Rows of a distance matrix in memory at once, and largest subset for the kernel distance.
 ROWS, SUBSET = 2000, 5000
 
 
@@ -77,12 +75,6 @@ def precision_recall(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float
     )
     precision, recall = metric_prc.KEY_METRIC_PRECISION, metric_prc.KEY_METRIC_RECALL
     return float(found[precision]), float(found[recall])
-
-
-def nearest_distances(features: np.ndarray) -> np.ndarray:
-    """Euclidean distance (N,) from each row of the features (N, D) to the nearest other row."""
-    values, _ = _checked(features, features, min_rows=2)
-    return nearest_neighbors(values, values, 1, exclude_self=True)[0][:, 0]
 
 
 def classifier_score(logits: np.ndarray, splits: int) -> tuple[float, float]:

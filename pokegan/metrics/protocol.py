@@ -15,11 +15,11 @@ from pokegan.metrics.distances import (
     classifier_score,
     frechet_distance,
     kernel_distance,
-    nearest_distances,
     precision_recall,
 )
 from pokegan.metrics.encoding import Features
 from pokegan.metrics.names import metric_name
+from pokegan.metrics.neighbors import nearest_neighbors
 
 # Quantile of the nearest distances between real images below which two images are near-duplicates.
 CLOSE_QUANTILE = 0.05
@@ -34,7 +34,7 @@ class Reference:
 
     def __init__(self, first: Features, second: Features | None = None, splits: int = 1) -> None:
         self.first, self.second, self.splits = first, second, splits
-        self._close = float(np.quantile(nearest_distances(first.features), CLOSE_QUANTILE))
+        self._close = float(np.quantile(_nearest(first), CLOSE_QUANTILE))
 
     def __len__(self) -> int:
         return len(self.first)
@@ -49,7 +49,7 @@ class Reference:
             raise ValueError(f"{len(fakes)} generated images against {len(self)} real ones")
         reals = self.first.features
         precision, recall = precision_recall(fakes.features, reals)
-        close = nearest_distances(fakes.features) <= self._close
+        close = _nearest(fakes) <= self._close
         cs = {"cs": classifier_score(fakes.logits, self.splits)[0]} if fakes.logits.size else {}
         return {
             "fd": frechet_distance(fakes.features, reals),
@@ -71,6 +71,11 @@ class Reference:
     def real_scores(self) -> Scores:
         """Score the other real images, real against real; empty without any."""
         return {} if self.second is None else self.score(self.second)
+
+
+def _nearest(images: Features) -> np.ndarray:
+    """Distance (N,) from each image to the nearest other image."""
+    return nearest_neighbors(images.features, images.features, 1, exclude_self=True)[0][:, 0]
 
 
 def check_counts(params: Evaluate, count: int) -> None:

@@ -18,7 +18,6 @@ from pokegan.metrics.distances import (
     classifier_score,
     frechet_distance,
     kernel_distance,
-    nearest_distances,
     precision_recall,
 )
 
@@ -183,20 +182,13 @@ def test_precision_and_recall_of_points_on_a_line() -> None:
     assert precision_recall(copies, reals) == pytest.approx((1, 1 / 20))
 
 
-def test_nearest_distances_are_exact() -> None:
-    features = np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [0.0, 1.0]])
-    assert nearest_distances(features).tolist() == [1, 0, 0, 1]
-    large = np.repeat(RNG.normal(size=(3, 1280)) * 1e4, 2, axis=0)
-    assert nearest_distances(large).tolist() == [0] * 6
-
-
 def test_large_sets_are_processed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = RNG.normal(size=(90, 8)), RNG.normal(size=(90, 8)) + 0.5
-    whole = precision_recall(first, second), nearest_distances(first).tolist()
+    whole = precision_recall(first, second)
     distance = kernel_distance(first, second)
     monkeypatch.setattr(distances, "ROWS", 17)
     monkeypatch.setattr(distances, "SUBSET", 60)
-    assert (precision_recall(first, second), nearest_distances(first).tolist()) == whole
+    assert precision_recall(first, second) == whole
     # A mean over random subsets, with a fixed seed.
     assert kernel_distance(first, second) == pytest.approx(distance, rel=0.2)
     assert kernel_distance(first, second) == kernel_distance(first, second)
