@@ -139,7 +139,7 @@ def main(stage: str) -> None:
         match stage.partition("@")[0]:
             case "download":
                 Path("data").mkdir(exist_ok=True)
-                Path("data/set.txt").write_text("images")
+                Path("data/set.txt").write_text(f"images by seed {params.flat()['seed']}")
             case "train":
                 train(run, reports)
             case "evaluate_set":
