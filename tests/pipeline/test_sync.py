@@ -24,6 +24,7 @@ from tests.tracking.toy import (
     STAGES,
     TRAIN,
     assert_training_is_complete,
+    make_store,
     make_toy,
     points,
     runs,
@@ -46,11 +47,19 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("store"))
+
+
 @pytest.fixture
-def clone(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What git stores of the repository, without DVC's files, as working directory."""
+def clone(
+    repository: Path, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """What git stores of the repository, without DVC's files and runs, as working directory."""
     folder = tmp_path / "clone"
     run("git", "clone", "-q", str(repository), str(folder), cwd=tmp_path)
+    shutil.copy(empty_store, folder)
     run("dvc", "cache", "dir", "--local", str(repository / ".dvc/cache"), cwd=folder)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -197,7 +206,7 @@ def test_a_moved_repository_finds_its_artifacts(repository: Path, tmp_path: Path
 def test_runs_of_a_former_layout_of_the_pipeline_stay_as_they_are(clone: Path) -> None:
     """Their stages are in an old dvc.lock, but not in dvc.yaml."""
     lock = clone / "dvc.lock"
-    former = "  train_tiny:\n    cmd: 'true'\n    outs:\n    - {path: old, hash: md5, md5: '1'}\n"
+    former = "  train_tiny:\n    cmd: echo\n    outs:\n    - {path: old, hash: md5, md5: abc}\n"
     lock.write_text(lock.read_text() + former)
     client, experiment = connect()
     old = {

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 STEPS = list(range(1, 9))
 NETWORK, ENCODER = "tiny", "effnet_lite0"
 TRAIN, INSPECT = f"train@{NETWORK}", f"inspect@{NETWORK}"
@@ -78,6 +80,17 @@ def make_toy(folder: Path) -> Path:
     run("dvc", "init", "-q", cwd=folder)
     commit(folder, "start")
     return folder
+
+
+def make_store(home: Path) -> Path:
+    """Create a database with the experiment and no run, which takes seconds."""
+    from pokegan.tracking.store import connect
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(home))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        connect()
+    return home / "mlflow.db"
 
 
 def history() -> str:
