@@ -11,8 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 STEPS = list(range(1, 9))
 NETWORK, ENCODER = "tiny", "effnet_lite0"
 TRAIN, INSPECT = f"train@{NETWORK}", f"inspect@{NETWORK}"
@@ -84,6 +82,8 @@ def make_toy(folder: Path) -> Path:
 
 def make_store(home: Path) -> Path:
     """Create a database with the experiment and no run, which takes seconds."""
+    import pytest
+
     from pokegan.tracking.store import connect
 
     with pytest.MonkeyPatch.context() as patch:
