@@ -123,13 +123,13 @@ def read_results(execution: StageRun) -> Results | None:
     """Read the small files of an execution; None if one is missing or was changed since."""
     outputs = [path for path in execution.outputs if RESULTS.fullmatch(path)]
     files = [file for path in outputs if (file := execution.intact(path))]
-    if len(files) < len(outputs):
+    is_training = execution.stage.startswith("train@")
+    if len(files) < len(outputs) or (is_training and not files):  # no file outside of DVC
         return None
     values: dict[str, Any] = {}
     for file in files:
         if file.suffix == ".json":
             values |= dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
-    is_training = execution.stage.startswith("train@")
     started = ended = int(time.time() * 1000)
     if is_training:
         ended = int(datetime.fromisoformat(values["date"]).timestamp() * 1000)
