@@ -161,6 +161,7 @@ def test_the_random_inputs_of_one_augmentation_do_not_depend_on_others(name: str
     assert len({tuple(each.flatten().tolist()) for each in noise}) == len(noise) > 2
 
 
+@pytest.mark.slow
 def test_augmentations_do_not_leak_into_the_generator(drawings: np.ndarray) -> None:
     """Corners become white as in all real images, though D gets them in every brightness."""
     streams = Streams(0)
