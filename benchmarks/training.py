@@ -21,6 +21,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
+import yaml
 from PIL import Image
 from torch import nn
 from torch.nn import functional
@@ -33,7 +34,7 @@ from torchvision.datasets import ImageFolder
 from pokegan.compute.device import autocast, choose_device, choose_precision, set_deterministic
 from pokegan.compute.randomness import Streams
 from pokegan.core.arrays import load_images
-from pokegan.core.params import read_params
+from pokegan.core.params import load_yaml, read_params
 from pokegan.core.provenance import machine
 from pokegan.core.schema import GanParams
 from pokegan.data.selection import select
@@ -81,19 +82,19 @@ def training_loop(config: GanParams, images: np.ndarray, precision: str, folder:
     return lambda: schedule.steps_per_epoch * config.batch_size / seconds(epoch)
 
 
-def bare(network: GanParams, pictures: np.ndarray, precision: str, steps: int) -> Turn:
-    """The same two optimisation steps on one resident batch, and nothing else."""
+def bare(config: GanParams, images: np.ndarray, precision: str, steps: int) -> Turn:
+    """Return a turn of the same two optimization steps on one batch, and nothing else."""
     device = choose_device()
-    gan = Dcgan(network, 0.0002, pictures.shape[1], Streams(1))
+    gan = Dcgan(config, 0.0002, images.shape[1], Streams(1))
     gan.prepare(device)
     generator, discriminator = gan.networks.values()
-    real = from_uint8(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
+    real = from_uint8(torch.from_numpy(np.array(images[: config.batch_size])).to(device))
     ones = torch.ones(len(real), device=device)
     loss = functional.binary_cross_entropy_with_logits
 
     def loop() -> None:
         for _ in range(steps):
-            z = torch.randn(len(real), network.latent_dim, device=device)
+            z = torch.randn(len(real), config.latent_dim, device=device)
             with autocast(precision, device):
                 fake = generator(z)
                 with parametrize.cached():
@@ -113,10 +114,10 @@ def bare(network: GanParams, pictures: np.ndarray, precision: str, steps: int) -
     return lambda: steps * len(real) / seconds(loop)
 
 
-def usual(network: GanParams, folder: Path, resolution: int) -> Turn:
-    """The usual script: pictures from files each epoch, fp32, numbers read in each step."""
+def usual(config: GanParams, folder: Path, resolution: int) -> Turn:
+    """Return a turn of a usual script: images from files, fp32, losses read in each step."""
     device = choose_device()
-    gan = Dcgan(network, 0.0002, resolution, Streams(1))
+    gan = Dcgan(config, 0.0002, resolution, Streams(1))
     generator, discriminator = (part.to(device) for part in gan.networks.values())
     optimizers = [
         torch.optim.Adam(part.parameters(), lr=0.0002, betas=(0.5, 0.9))
@@ -132,7 +133,7 @@ def usual(network: GanParams, folder: Path, resolution: int) -> Turn:
     )
     loader = DataLoader(
         ImageFolder(str(folder), prepared),
-        batch_size=network.batch_size,
+        batch_size=config.batch_size,
         shuffle=True,
         num_workers=2,
         drop_last=True,
@@ -147,7 +148,7 @@ def usual(network: GanParams, folder: Path, resolution: int) -> Turn:
             on_real = discriminator(real)
             error_real = criterion(on_real, ones)
             error_real.backward()
-            fake = generator(torch.randn(len(real), network.latent_dim, device=device))
+            fake = generator(torch.randn(len(real), config.latent_dim, device=device))
             error_fake = criterion(discriminator(fake.detach()), 0 * ones)
             error_fake.backward()
             optimizers[1].step()
@@ -159,11 +160,11 @@ def usual(network: GanParams, folder: Path, resolution: int) -> Turn:
             for value in (error_real + error_fake, error, on_real.mean(), on_fake.mean()):
                 value.item()
 
-    return lambda: len(loader) * network.batch_size / seconds(epoch)
+    return lambda: len(loader) * config.batch_size / seconds(epoch)
 
 
 def peak(precision: str) -> Turn:
-    """Floating-point operations a second of one large matrix product."""
+    """Return a turn of large matrix products, in floating-point operations per second."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = (
         torch.randn(MATRIX_SIZE, MATRIX_SIZE, device=choose_device(), dtype=kind) for _ in "ab"
@@ -178,20 +179,20 @@ def peak(precision: str) -> Turn:
     return lambda: 10 * 2 * MATRIX_SIZE**3 / seconds(products)
 
 
-def operations(network: GanParams, pictures: np.ndarray, precision: str) -> float:
-    """Floating-point operations a picture of one training step, as torch counts them."""
+def operations(config: GanParams, images: np.ndarray, precision: str) -> float:
+    """Return the floating-point operations of a training step per image, as torch counts them."""
     streams, device = Streams(1), choose_device()
-    gan = Dcgan(network, 0.0002, pictures.shape[1], streams)
+    gan = Dcgan(config, 0.0002, images.shape[1], streams)
     gan.prepare(device)
-    real = from_uint8(torch.from_numpy(np.array(pictures[: network.batch_size])).to(device))
-    drawn = {k: v.to(device) for k, v in gan.sample_inputs(len(real), streams).items()}
+    real = from_uint8(torch.from_numpy(np.array(images[: config.batch_size])).to(device))
+    inputs = {k: v.to(device) for k, v in gan.sample_inputs(len(real), streams).items()}
     with FlopCounterMode(display=False) as counter, autocast(precision, device):
-        gan.step(real, drawn)
+        gan.step(real, inputs)
     return float(counter.get_total_flops()) / len(real)
 
 
 def as_files(folder: Path) -> None:
-    """The 819 source pictures as JPEG files of 256 pixels a side, as the report had them."""
+    """Write the 819 source pictures as JPEG files of 256 × 256 pixels."""
     prepare = read_params("prepare").prepare.model_copy(update={"resolution": FILE_RESOLUTION})
     with read_archive(Path("data/raw/pictures.zip")) as pictures:
         selection = select("pokemon819", 819, pictures, prepare)
@@ -201,49 +202,56 @@ def as_files(folder: Path) -> None:
 
 
 def start_up(pictures: Path, folder: Path) -> tuple[float, float]:
-    """Seconds from the start of the stage's process to its first step, and its peak memory in GB.
+    """Measure the seconds from the start of the stage to its first step, and its peak memory.
 
-    The peak is that of twenty seconds of training.
+    Returns:
+        The seconds, and the peak within 20 seconds of training in GB.
     """
-    first = stage(pictures, folder / "first", "snapshots: 1000000")
-    begun = time.perf_counter()
+    first = stage(pictures, folder / "first", snapshots=1_000_000)
+    start = time.perf_counter()
     with first as process:
         while not rows(folder / "first") and process.poll() is None:
             time.sleep(0.002)
-        found = time.perf_counter() - begun
+        startup = time.perf_counter() - start
         if process.poll() is not None:
-            raise click.ClickException("the stage ended before its first step; start it by hand")
+            raise click.ClickException(
+                "The training ended before its first step; see `dvc repro train@dcgan819`."
+            )
         process.kill()
-    with stage(pictures, folder / "longer", "snapshots: 12") as process:
-        time.sleep(found + 20)
+    with stage(pictures, folder / "longer", snapshots=12) as process:
+        time.sleep(startup + 20)
         process.kill()
         _, _, usage = os.wait4(process.pid, 0)
-    return found, usage.ru_maxrss / 1e6
+    return startup, usage.ru_maxrss / 1e6
 
 
-def stage(pictures: Path, folder: Path, snapshots: str) -> subprocess.Popen[bytes]:
-    """The training stage in FOLDER, as DVC would start it."""
+def stage(pictures: Path, folder: Path, snapshots: int) -> subprocess.Popen[bytes]:
+    """Start the training stage in a new folder, as DVC does."""
     folder.mkdir()
-    (folder / "stages").symlink_to(Path("stages").resolve())
-    params = Path("params.yaml").read_text(encoding="utf-8")
-    (folder / "params.yaml").write_text(params.replace("snapshots: 12", snapshots))
+    for name in ("stages", "pokegan", "dvc.yaml"):
+        (folder / name).symlink_to(Path(name).resolve())
+    params = load_yaml(Path("params.yaml"))
+    params["dcgan819"] |= {"epochs": 10_000, "snapshots": snapshots}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     command = [sys.executable, "-m", "stages.train", "dcgan819", str(pictures.resolve()), "m", "s"]
     environment = {**os.environ, "DVC_ROOT": str(folder)}
     return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, env=environment)
 
 
 def rows(folder: Path) -> int:
-    """Lines of the history so far."""
+    """Count the lines of the history so far."""
     history = folder / "s" / "history.csv"
     return len(history.read_text().splitlines()) if history.exists() else 0
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="Turns of each loop.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each loop."
+)
 @click.option("--precision", default="auto", type=click.Choice(["auto", "fp32", "bf16"]))
 def benchmark(rounds: int, precision: str) -> None:
-    """Measure the training of dcgan819; print a table, ratios first."""
-    network: GanParams = read_params("dcgan819").dcgan819
+    """Measure the training of dcgan819 and print a table, ratios first."""
+    config: GanParams = read_params("dcgan819").dcgan819
     enlarged = Path("data/pokemon2457.npy")
     augmented = load_images(enlarged)
     device = choose_device()
@@ -255,10 +263,10 @@ def benchmark(rounds: int, precision: str) -> None:
         as_files(folder / "files")
         turns: dict[str, Callable[[], Turn]] = {}
         for kind in dict.fromkeys([fast, "fp32"]):
-            turns[f"ours, {kind}"] = partial(training_loop, network, augmented, kind, folder / kind)
-            turns[f"bare loop, {kind}"] = partial(bare, network, augmented, kind, steps=40)
+            turns[f"ours, {kind}"] = partial(training_loop, config, augmented, kind, folder / kind)
+            turns[f"bare loop, {kind}"] = partial(bare, config, augmented, kind, steps=40)
             turns[f"peak, {kind}"] = partial(peak, kind)
-        turns["usual script, fp32"] = partial(usual, network, folder / "files", resolution)
+        turns["usual script, fp32"] = partial(usual, config, folder / "files", resolution)
         found: dict[str, list[float]] = {name: [] for name in turns}
         for number in range(rounds):
             for name, turn in turns.items():
@@ -269,7 +277,7 @@ def benchmark(rounds: int, precision: str) -> None:
     finally:
         shutil.rmtree(folder)
 
-    each = operations(network, augmented, fast)
+    each = operations(config, augmented, fast)
     click.echo(f"{machine(device)}, torch {torch.__version__}, medians of {rounds}\n")
     click.echo("| measure | value |\n| --- | ---: |")
     for kind in dict.fromkeys([fast, "fp32"]):
@@ -284,7 +292,7 @@ def benchmark(rounds: int, precision: str) -> None:
     for name, value in median.items():
         shown = f"{value / 1e9:.0f} GFLOP/s" if "peak" in name else f"{value:.1f} pictures/s"
         click.echo(f"| {name} | {shown} |")
-    click.echo(f"| arithmetic of a picture | {each / 1e9:.2f} GFLOP |")
+    click.echo(f"| arithmetic per picture | {each / 1e9:.2f} GFLOP |")
     click.echo(f"| process start to first step | {started:.1f} s |")
     click.echo(f"| peak memory | {memory:.2f} GB |")
 
