@@ -1,4 +1,4 @@
-"""Experiments that DVC runs elsewhere than in the workspace, on the real tools."""
+"""Experiments that DVC runs outside of the workspace, and stages whose DVC is stopped."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ import psutil
 import pytest
 
 from tests.conftest import make_repository, run, set_params, start_process
+from tests.tracking.toy import images, points, runs, store
+
+pytestmark = pytest.mark.slow
+
+TRAIN = "train@dcgan819"
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh repository: nothing ran, no store."""
+    """A repository in which nothing has run, without a store."""
     return make_repository(tmp_path_factory.mktemp("experiments"))
 
 
-def test_a_grid_two_at_once_on_a_fresh_store_loses_no_run(repository: Path) -> None:
-    """Both workers make the store, in workspaces that are deleted; runs and pictures are there after."""
-    grid = ("-S", "lr=0.0001,0.0002", "-S", "dcgan819.batch_size=8,12")
-    run("dvc", "exp", "run", "--queue", *grid, "train_dcgan819", cwd=repository)
+def test_two_queue_workers_on_a_new_store_lose_no_run(repository: Path) -> None:
+    """Both create the store, from workspaces that DVC deletes; runs and images remain."""
+    grid = ("-S", "lr=0.0001,0.00001", "-S", "dcgan819.batch_size=8,12")
+    run("dvc", "exp", "run", "--queue", *grid, TRAIN, cwd=repository)
     run("dvc", "queue", "start", "-j", "2", cwd=repository)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
         status = run("dvc", "queue", "status", cwd=repository).stdout
         if "Running" not in status and "Queued" not in status:
@@ -34,67 +39,46 @@ def test_a_grid_two_at_once_on_a_fresh_store_loses_no_run(repository: Path) -> N
     logs = run("dvc", "queue", "logs", "0", cwd=repository, check=False).stdout
     assert status.count("Success") == 4, status + logs
 
-    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    client = mlflow.MlflowClient(store(repository))
     experiment = client.get_experiment_by_name("pokegan")
     assert experiment.artifact_location == (repository / "mlartifacts").as_uri()
-    runs = training_runs(repository)
-    asked = {(each.data.params["lr"], each.data.params["dcgan819.batch_size"]) for each in runs}
-    assert asked == {(lr, size) for lr in ("0.0001", "0.0002") for size in ("8", "12")}
-    assert {each.info.status for each in runs} == {"FINISHED"}
+    found = runs(store(repository), TRAIN)
+    values = {(each.data.params["lr"], each.data.params["dcgan819.batch_size"]) for each in found}
+    assert values == {(lr, size) for lr in ("0.0001", "1e-05") for size in ("8", "12")}
+    assert {each.info.status for each in found} == {"FINISHED"}
     names = run("dvc", "exp", "list", "--name-only", cwd=repository).stdout.split()
-    assert sorted(each.info.run_name for each in runs) == sorted(
-        f"train_dcgan819 · {name}" for name in names
-    )
-    for each in runs:
-        pictures = client.list_artifacts(each.info.run_id, "images")
-        assert len([a for a in pictures if a.path.endswith(".png")]) == 2
-        found = client.download_artifacts(each.info.run_id, pictures[0].path)
-        assert Path(found).stat().st_size > 500
-
-
-def test_an_experiment_in_a_temporary_workspace_is_in_the_store(repository: Path) -> None:
-    run("dvc", "exp", "run", "--temp", "-S", "augment.contrast=0.5", "augment", cwd=repository)
-    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("pokegan")
-    runs = client.search_runs([experiment.experiment_id], "params.`augment.contrast` = '0.5'")
-    assert [each.info.status for each in runs] == ["FINISHED"]
+    assert sorted(each.info.run_name for each in found) == sorted(f"{TRAIN} · {n}" for n in names)
+    for each in found:
+        assert len(images(store(repository), each)) == 2
+        (first, *_) = client.list_artifacts(each.info.run_id, "images")
+        assert Path(client.download_artifacts(each.info.run_id, first.path)).stat().st_size > 500
     assert not list(repository.glob(".dvc/tmp/exps/**/mlflow.db"))
 
 
-def training_runs(repository: Path) -> list[mlflow.entities.Run]:
-    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("pokegan")
-    of = "tags.`dvc.stage` = 'train_dcgan819'"
-    return list(client.search_runs([experiment.experiment_id], of))
-
-
-def test_the_end_of_dvc_is_the_end_of_its_stage(repository: Path) -> None:
-    """SIGTERM or SIGKILL of dvc alone: no orphan, no stale lock, and the training goes on."""
+def test_a_stage_ends_with_its_dvc_and_resumes_its_run(repository: Path) -> None:
+    """After SIGTERM or SIGKILL of dvc alone no process and no lock remains."""
     set_params(repository, {"dcgan819.epochs": 60})
-    history = repository / "reports/dcgan819/history.csv"
+    history = repository / "reports/networks/dcgan819/history.csv"
     rows = 0
-    for kill in (signal.SIGTERM, signal.SIGKILL):
-        dvc = start_process(repository, "-m", "dvc", "repro", "train_dcgan819")
-        deadline = time.monotonic() + 120
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        dvc = start_process(repository, "-m", "dvc", "repro", TRAIN)
+        deadline = time.monotonic() + 240
         while not history.is_file() or len(history.read_text().splitlines()) < rows + 3:
             assert dvc.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
         stages = psutil.Process(dvc.pid).children(recursive=True)
         assert stages
-        dvc.send_signal(kill)
+        dvc.send_signal(number)
         assert psutil.wait_procs(stages, timeout=60)[1] == []
         dvc.communicate(timeout=60)
         rows = len(history.read_text().splitlines())
-        training = training_runs(repository)[0]
-        assert training.info.status == "KILLED"
-    done = run("dvc", "repro", "train_dcgan819", cwd=repository)
-    assert "dcgan819: resumes after step" in done.stderr
-    same = [r for r in training_runs(repository) if r.data.params["dcgan819.epochs"] == "60.0"]
-    (training,) = same
+        assert runs(store(repository), TRAIN)[0].info.status == "KILLED"
+    run("dvc", "repro", TRAIN, cwd=repository)
+    found = runs(store(repository), TRAIN)
+    (training,) = [r for r in found if float(r.data.params["dcgan819.epochs"]) == 60]
     assert training.info.status == "FINISHED"
-    told = pd.read_csv(history)["step"].tolist()
-    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
-    points = client.get_metric_history(training.info.run_id, "generator_loss")
-    assert sorted(point.step for point in points) == told
-    assert told[-1] == 600
+    steps = pd.read_csv(history)["step"].tolist()
+    logged = points(store(repository), training)["generator_loss"]
+    assert [step for step, _ in logged] == steps
+    assert steps[-1] == 600
