@@ -220,17 +220,16 @@ class Training:
         """
         if self._count:
             self._means()
-        dropout = {"cpu": torch.get_rng_state()}
+        own = {"rng": torch.get_rng_state(), "sums": self._sums.cpu()}
         if self.device.type == "cuda":
-            dropout["cuda"] = torch.cuda.get_rng_state(self.device)
+            own["cuda_rng"] = torch.cuda.get_rng_state(self.device)
         return {
             "step": self.step,
             "networks": {name: each.state_dict() for name, each in self.networks.items()},
             "optimizers": {name: each.state_dict() for name, each in self.gan.optimizers.items()},
             "streams": self.streams.state_dict(),
-            "dropout": self.processes.gather(dropout),
+            "processes": self.processes.gather(own),
             "order": self._order,
-            "sums": self._sums,
             "count": self._count,
             "max_diversity": self._max_diversity,
         }
@@ -243,9 +242,9 @@ class Training:
         for name, optimizer in self.gan.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.streams.load_state_dict(state["streams"])
-        dropout = state["dropout"][self.processes.rank]
-        torch.set_rng_state(dropout["cpu"])
+        own = state["processes"][self.processes.rank]
+        torch.set_rng_state(own["rng"])
         if self.device.type == "cuda":
-            torch.cuda.set_rng_state(dropout["cuda"], self.device)
+            torch.cuda.set_rng_state(own["cuda_rng"], self.device)
         self._order, self._max_diversity = state["order"], state["max_diversity"]
-        self._sums, self._count = state["sums"].to(self.device), state["count"]
+        self._sums, self._count = own["sums"].to(self.device), state["count"]
