@@ -128,12 +128,17 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
+def disable_tracking(patch: pytest.MonkeyPatch) -> None:
     """Disable MLflow, for tests of a stage's outputs."""
     from pokegan.tracking.run import Run
 
-    monkeypatch.setattr(Run, "_call", lambda self, *_: None)
+    patch.setattr(Run, "_call", lambda self, *_: None)
+
+
+@pytest.fixture
+def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disable MLflow in a test."""
+    disable_tracking(monkeypatch)
 
 
 Stage = Callable[..., Result]

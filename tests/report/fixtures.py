@@ -21,7 +21,7 @@ from PIL import Image
 from pokegan.core.grids import GAP
 from pokegan.metrics.names import metric_name
 from stages.report import report
-from tests.conftest import NETWORKS, ROOT, TINY, set_params
+from tests.conftest import NETWORKS, ROOT, TINY, disable_tracking, set_params
 
 FULL, PLAIN, *UNTRAINED = NETWORKS
 LITE = "effnet_lite0"
@@ -55,13 +55,12 @@ def save_all(root: Path, images: np.ndarray) -> None:
 
 def render(root: Path) -> Result:
     """Run stages/report.py without MLflow."""
-    from pokegan.tracking.run import Run
 
     arguments = "reports/index.html reports/grids reports/animations reports/networks"
     arguments += " --reference data/pokemon819.npy --enlarged data/pokemon2457.npy"
     arguments += " --dataset data/pokemon819.npy --types reports/types.npz reports/types.json"
     with chdir(root), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "begin", lambda self, *_: None)
+        disable_tracking(patch)
         return CliRunner().invoke(report, arguments.split())
 
 

@@ -14,8 +14,7 @@ from click.testing import CliRunner
 
 from pokegan.data.rendering import distinct_frames
 from pokegan.data.sources.archive import read_archive
-from pokegan.tracking.run import Run
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, disable_tracking, run
 
 pytestmark = pytest.mark.slow
 SETS = {"pokemon819": 819, "pokemon14000": 14_000, "pokemon2457": 2457}
@@ -40,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text(committed(name))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(Run, "_call", lambda self, *_: None)
+        disable_tracking(patch)
         for name, *arguments in map(str.split, STAGES):
             result = CliRunner().invoke(getattr(import_module(f"stages.{name}"), name), arguments)
             assert result.exit_code == 0, (result.output, result.exception)
