@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,20 +31,13 @@ EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/([^:]+)")
 
 @dataclass(frozen=True)
 class StageRun:
-    """One execution of a stage.
+    """One execution of a stage."""
 
-    Attributes:
-        stage: name in DVC, such as "train@dcgan819".
-        params: ``section.key`` → value.
-        inputs: path → md5 of code and data, files and directories.
-        outputs: paths.
-        recorded: what DVC has recorded, by path: inputs, and the outputs of a finished execution.
-    """
-
-    stage: str
-    params: Mapping[str, Any]
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    outputs: tuple[str, ...] = ()
+    stage: str  # name in DVC, such as "train@dcgan819"
+    params: Mapping[str, Any]  # "section.key" → value
+    inputs: Mapping[str, str] = field(default_factory=dict)  # path of code or data → md5
+    outputs: tuple[str, ...] = ()  # paths
+    # What DVC has recorded, by path: inputs, and the outputs of a finished execution.
     recorded: Mapping[str, Output] = field(default_factory=dict)
 
     @property
@@ -134,20 +128,13 @@ def experiment_of(execution: StageRun) -> str | None:
     if not execution.outputs:
         return None
     md5 = str(execution.recorded[execution.outputs[0]].hash_info.value)
-    home = root()
-
-    def lines(*arguments: str) -> list[str]:
-        return git(*arguments, folder=home, check=False).split()
-
-    refs = lines("for-each-ref", "--sort=committerdate", "--format=%(refname)", "refs/exps")
-    found = {ref: match for ref in refs if (match := EXPERIMENT.fullmatch(ref))}
+    git_here = partial(git, folder=root(), check=False)
+    refs = git_here("for-each-ref", "--sort=committerdate", "--format=%(refname)", "refs/exps")
+    found = {ref: match for ref in refs.split() if (match := EXPERIMENT.fullmatch(ref))}
     baselines = {ref: match[1] + match[2] for ref, match in found.items()}
     now = os.environ.get("DVC_EXP_BASELINE_REV", "HEAD")
-    revisions = (*found, *baselines.values(), now)
-    holding = {
-        line.removesuffix(":dvc.lock")
-        for line in lines("grep", "-lF", md5, *revisions, "--", "dvc.lock")
-    }
+    listed = git_here("grep", "-lF", md5, *found, *baselines.values(), now, "--", "dvc.lock")
+    holding = {line.removesuffix(":dvc.lock") for line in listed.split()}
     for ref, match in found.items():
         if ref in holding and baselines[ref] not in holding:
             return match[3]

@@ -107,13 +107,13 @@ def relocate_artifacts(database: Path, artifacts: str) -> None:
         ).fetchone()
         if found is None or found[0] == artifacts:
             return
-        former, length = found[0], len(found[0]) + 1
+        former, length = found[0], len(found[0])
         for table, column in URI_COLUMNS:
             if table in tables:
                 connection.execute(
                     f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
-                    f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
-                    (artifacts, length, former, length, f"{former}/"),
+                    f"WHERE substr({column}, 1, ?) = ?",
+                    (artifacts, length + 1, length, former),
                 )
 
 

@@ -42,15 +42,14 @@ def sync_runs(
 ) -> list[str]:
     """Create or complete the run of each stage in dvc.lock; close the runs of dead processes.
 
-    The execution with the fingerprint `exclude` logs its run itself. Another process that does the
-    same is waited for so many seconds.
+    The execution with the fingerprint `exclude` logs its run itself. A permanent error of one run
+    is raised after the others are complete.
 
     Returns:
         The stages whose runs were created or completed.
 
     Raises:
-        filelock.Timeout: another process does the same.
-        Exception: the first error; a permanent error of one run does not stop the others.
+        filelock.Timeout: another process has synchronized the store for longer than `wait` seconds.
     """
     synced, errors = [], []
     with FileLock(root() / ".work" / "sync.lock", timeout=wait):
@@ -121,6 +120,8 @@ class Results:
 
 def read_results(execution: StageRun) -> Results | None:
     """Read the small files of an execution; None if one is missing or was changed since."""
+    from mlflow.entities import Metric
+
     outputs = [path for path in execution.outputs if RESULTS.fullmatch(path)]
     files = [file for path in outputs if (file := execution.intact(path))]
     is_training = execution.stage.startswith("train@")
@@ -142,31 +143,26 @@ def read_results(execution: StageRun) -> Results | None:
         if is_training or not isinstance(value, float):
             results.tags |= {} if key.startswith("params.") else {key: value}
         elif key not in known:
-            results.metrics.append(_point(key, value, ended, 0))
+            results.metrics.append(Metric(key, value, ended, 0))
     return results
 
 
 def _points(table: Path, started: int) -> Iterator[Metric]:
     """Yield each cell of a table at its step and, if it has seconds, at its time."""
     import pandas as pd
+    from mlflow.entities import Metric
 
     from pokegan.metrics.names import metric_name
 
-    encoder = table.stem if table.parent.name == "scores" else None
+    are_scores = table.parent.name == "scores"
     for row in pd.read_csv(table).to_dict("records"):
         at = started + int(1000 * row.get("seconds", 0))
         for column, value in row.items():
-            if encoder is None:
-                yield _point(str(column), float(value), at, int(row["step"]))
+            if not are_scores:
+                yield Metric(str(column), float(value), at, int(row["step"]))
             elif column not in ("epoch", "step"):
-                name = metric_name(str(column), encoder)
-                yield _point(name, float(value), at, int(row["step"]))
-
-
-def _point(key: str, value: float, at: int, step: int) -> Metric:
-    from mlflow.entities import Metric
-
-    return Metric(key, value, at, step)
+                name = metric_name(str(column), table.stem)
+                yield Metric(name, float(value), at, int(row["step"]))
 
 
 def complete_run(client: MlflowClient, run: Run, execution: StageRun, results: Results) -> None:

@@ -10,7 +10,9 @@ import mlflow
 import pandas as pd
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from pokegan.cli.sync import sync
 from tests.conftest import make_repository, run, set_params, start_process
 from tests.tracking.toy import images, points, runs, store
 
@@ -55,7 +57,9 @@ def test_two_queue_workers_on_a_new_store_lose_no_run(repository: Path) -> None:
     assert not list(repository.glob(".dvc/tmp/exps/**/mlflow.db"))
 
 
-def test_a_stage_ends_with_its_dvc_and_resumes_its_run(repository: Path) -> None:
+def test_a_stage_ends_with_its_dvc_and_resumes_its_run(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After SIGTERM or SIGKILL of dvc alone no process and no lock remains."""
     set_params(repository, {"dcgan819.epochs": 60})
     history = repository / "reports/networks/dcgan819/history.csv"
@@ -82,3 +86,5 @@ def test_a_stage_ends_with_its_dvc_and_resumes_its_run(repository: Path) -> None
     logged = points(store(repository), training)["generator_loss"]
     assert [step for step, _ in logged] == steps
     assert steps[-1] == 600
+    monkeypatch.chdir(repository)
+    assert "up to date" in CliRunner().invoke(sync).stderr  # each run has its stage's name in DVC
