@@ -148,7 +148,7 @@ def check(described: StudyFile, file: Path) -> None:
     for key in (*described.space, *described.overrides):
         if key not in keys:
             raise PipelineError(f"{file}: {key} is not a parameter in params.yaml; correct it.")
-    if not (git("config", "user.name") and git("config", "user.email")):
+    if not all(git("config", f"user.{key}", check=False) for key in ("name", "email")):
         raise PipelineError(
             "DVC experiments need an author: set git config user.name and user.email."
         )
