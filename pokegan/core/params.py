@@ -31,7 +31,7 @@ class Network(NamedTuple):
 
 
 class Params(SharedParams):
-    """All of params.yaml; the networks' sections are read by item: ``params["dcgan819"]``."""
+    """All of params.yaml; the networks' sections are read by item: ``params[network]``."""
 
     def __getitem__(self, network: str) -> GanParams:
         section: GanParams = getattr(self, network)
