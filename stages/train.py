@@ -63,7 +63,7 @@ def train(
     """
     params = read_params("seed", "lr", "precision", name)
     images = load_images(pictures)
-    check_batch_size(name, params, len(images), processes)
+    check_batch_size(name, params, pictures, len(images), processes)
 
     from pokegan.compute.distributed import is_distributed, launch, process_group
     from pokegan.core.progress import progress_bar
@@ -76,7 +76,7 @@ def train(
         launch(processes, "stages.train")
         return
     with process_group() as group:
-        check_batch_size(name, params, len(images), group.count)
+        check_batch_size(name, params, pictures, len(images), group.count)
         training, checkpoint = prepare(name, params, images, group)
         state = group.run_on_main(checkpoint.open) or {}
         if state:
@@ -106,13 +106,13 @@ def train(
         checkpoint.remove()
 
 
-def check_batch_size(name: str, params: Params, images: int, processes: int) -> None:
+def check_batch_size(name: str, params: Params, pictures: Path, count: int, processes: int) -> None:
     """Raise a PipelineError unless the images fill a batch that the processes can share."""
     batch_size = params[name].batch_size
-    if images < batch_size:
+    if count < batch_size:
         raise PipelineError(
-            f"{name}.batch_size is {batch_size}, but the training set has only {images} pictures; "
-            "lower the batch size or enlarge the set."
+            f"{name}.batch_size is {batch_size}, but {pictures} holds only "
+            f"{count} pictures; lower the batch size or enlarge the set."
         )
     if batch_size % processes:
         raise PipelineError(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Parameters, errors, files, checkpoints and progress: what every package uses."""

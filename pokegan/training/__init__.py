@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training: the loop, losses, augmentation, monitoring and history."""

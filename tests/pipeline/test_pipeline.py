@@ -266,7 +266,7 @@ def test_user_errors_are_one_sentence(repository: Path) -> None:
     train = ("dvc", "repro", "train@dcgan819")
     sentence = fails(repository, *train, **{"dcgan819.batch_size": 121})
     assert "dcgan819.batch_size is 121" in sentence
-    assert "only 120 pictures" in sentence
+    assert "data/pokemon2457.npy holds only 120 pictures" in sentence
     sentence = fails(repository, "dvc", "repro", "train@aegan", **{"aegan.betas": [0.5, 2]})
     assert "params.yaml: aegan.betas.1 is 2" in sentence
 

@@ -212,7 +212,7 @@ def test_a_divergence_is_reported(place: Path, stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dcgan819.batch_size": 49}, "the training set has only 48 pictures"),
+        ({"dcgan819.batch_size": 49}, "holds only 48 pictures"),
         ({"dcgan819.batch_size": 13}, "13, which 2 processes cannot share evenly"),
     ],
 )
