@@ -1,7 +1,5 @@
 """Measure what DVC and MLflow add to the work itself."""
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

@@ -3,8 +3,6 @@
 Prints the table of docs/scores.md, from data/pokemon14000.npy and optional other images.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterable
 from functools import partial

@@ -1,7 +1,5 @@
 """Speed of scoring: Fréchet distances against matrix roots, encoding against the bare network."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable
 

@@ -5,8 +5,6 @@ loop anew, so that no loop shares memory with another. Images: data/pokemon2457.
 augment`), with the networks and the batch size of dcgan819.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import statistics

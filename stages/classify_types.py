@@ -1,7 +1,5 @@
 """Classify types of Pokémon: how much does a picture's appearance depend on its type?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Download the pictures."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

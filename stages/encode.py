@@ -1,7 +1,5 @@
 """Encode two halves of the real images, once for all evaluations."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

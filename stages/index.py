@@ -1,7 +1,5 @@
 """Encode all training images, to search for the nearest ones of generated images."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Inspect a trained network: copies, latent space, reconstructions, features."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Label pictures with the types of their Pokémon."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Render the report."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

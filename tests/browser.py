@@ -1,7 +1,5 @@
 """A headless Chromium, controlled through its DevTools pipe: no driver, no port."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

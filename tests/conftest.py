@@ -1,7 +1,5 @@
 """Shared fixtures: a temporary repository with tiny parameters, and the real tools."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

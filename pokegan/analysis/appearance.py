@@ -1,7 +1,5 @@
 """Appearance of pictures in parts: color without shape, shape without color."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_fill_holes

@@ -1,7 +1,5 @@
 """Nearest training pictures: how many generated images copy one?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

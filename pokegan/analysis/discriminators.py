@@ -1,7 +1,5 @@
 """Features and filters of a discriminator, before and after its training."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

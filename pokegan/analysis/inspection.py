@@ -1,7 +1,5 @@
 """All analyses of one trained network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

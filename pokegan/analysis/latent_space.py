@@ -1,7 +1,5 @@
 """Paths through a latent space, and neighborhoods of latents."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

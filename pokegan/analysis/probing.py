@@ -5,8 +5,6 @@ logistic regression. Images are held out by families: a classifier is never trai
 a held-out image.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

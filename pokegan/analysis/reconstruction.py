@@ -1,7 +1,5 @@
 """Reconstructions by an AEGAN: images from their latents, latents from their images."""
 
-from __future__ import annotations
-
 from hashlib import sha256
 from typing import NamedTuple
 

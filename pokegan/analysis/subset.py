@@ -1,7 +1,5 @@
 """Select a few of many images."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

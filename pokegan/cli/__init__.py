@@ -1,7 +1,5 @@
 """The command `pokegan`. Its subcommands are modules of this package, imported when they run."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import click

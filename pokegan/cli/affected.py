@@ -1,7 +1,5 @@
 """List the stages that a change of a parameter reruns."""
 
-from __future__ import annotations
-
 from difflib import get_close_matches
 from itertools import groupby
 from typing import Any

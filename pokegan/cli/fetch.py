@@ -1,7 +1,5 @@
 """Download the published weights of an encoder."""
 
-from __future__ import annotations
-
 from http.client import HTTPException
 from importlib import import_module
 from urllib.error import URLError

@@ -1,7 +1,5 @@
 """Interpolate between latents of a trained network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Find the training images nearest to generated ones."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Open the playground, a local page for trained networks."""
 
-from __future__ import annotations
-
 import importlib.util
 import socket
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Generate images with a trained network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Score a folder of images against another."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Complete MLflow's runs."""
 
-from __future__ import annotations
-
 import click
 
 from pokegan.core.errors import PipelineError

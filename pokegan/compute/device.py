@@ -1,7 +1,5 @@
 """Device, precision and determinism of PyTorch."""
 
-from __future__ import annotations
-
 import os
 from contextlib import AbstractContextManager, nullcontext
 

@@ -5,8 +5,6 @@ and gradients are averaged over all processes. Apart from the masks of dropout, 
 processes therefore changes results by rounding only.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """Named random streams: a change in the use of one does not affect the others."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Load data sets: one ``.npy`` with all images, in the order of the manifest."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

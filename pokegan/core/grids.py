@@ -1,7 +1,5 @@
 """Image grids."""
 
-from __future__ import annotations
-
 from math import ceil
 
 import numpy as np

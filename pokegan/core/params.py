@@ -4,8 +4,6 @@ A stage names the sections that it uses, the same ones that dvc.yaml lists for i
 invisible to it. Which networks there are is read from `vars` in dvc.yaml.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar

@@ -1,7 +1,5 @@
 """Weights that their authors publish for download. Only `pokegan fetch` downloads them."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from dataclasses import dataclass

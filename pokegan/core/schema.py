@@ -3,8 +3,6 @@
 A new family of GANs adds a class to `FAMILIES`; a new network of a known family adds none.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (

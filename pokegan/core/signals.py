@@ -1,7 +1,5 @@
 """Handle SIGINT and SIGTERM between two training steps, and terminate a stage with its `dvc`."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -11,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import psutil
 
@@ -35,7 +33,7 @@ class GracefulInterrupt:
         self._deferred = False
         self._previous: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> GracefulInterrupt:
+    def __enter__(self) -> Self:
         self._previous = {each: signal.signal(each, self._handle) for each in SIGNALS}
         return self
 

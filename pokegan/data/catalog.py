@@ -1,7 +1,5 @@
 """List the images of an archive, with kind, national number and form from their file names."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Enlarge a data set by mirrored and color-jittered copies."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torchvision.transforms.v2 import ColorJitter

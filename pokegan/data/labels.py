@@ -1,7 +1,5 @@
 """Label images with types and evolution lines, from an npm package."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Render a source file as square images: decoded, placed on white, cropped, resized."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Select the images of the two data sets, in a fixed order and without duplicates."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice

@@ -4,8 +4,6 @@ Distances between its features agree with human ratings better than FID (Stein e
 arXiv:2306.04675).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import timm

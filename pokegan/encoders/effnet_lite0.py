@@ -1,7 +1,5 @@
 """EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet; its weights are a Python package."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

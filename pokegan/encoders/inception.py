@@ -4,8 +4,6 @@ torch-fidelity's port, with the original weights and TensorFlow 1's bilinear res
 (Szegedy et al. 2016; Heusel et al. 2017).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3

@@ -1,7 +1,5 @@
 """AEGAN: two autoencoders, of images and of latents (Lazarou 2020, arXiv:2004.05472)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from torch import Tensor

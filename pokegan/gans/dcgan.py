@@ -1,7 +1,5 @@
 """DCGAN: a convolutional generator and discriminator (Radford et al. 2016, arXiv:1511.06434)."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn.utils import parametrize
 

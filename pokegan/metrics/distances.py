@@ -4,8 +4,6 @@ torch-fidelity computes all but the Fréchet distance. All functions raise a Val
 rows, rows of different dimensions, NaN or infinity.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from scipy.linalg import qr, svdvals

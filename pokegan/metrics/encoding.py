@@ -1,7 +1,5 @@
 """Compute features of images with an encoder."""
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -30,7 +28,7 @@ class Features:
     def __len__(self) -> int:
         return len(self.features)
 
-    def __getitem__(self, rows: slice) -> Features:
+    def __getitem__(self, rows: slice) -> "Features":
         return Features(self.features[rows], self.logits[rows])
 
 

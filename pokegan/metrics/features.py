@@ -1,7 +1,5 @@
 """Features of two halves of the real images, and the file that stores them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Names of the metrics: FID, KID and IS are scores by the Inception network of 2015-12-05 only."""
 
-from __future__ import annotations
-
 _INCEPTION = {"fd": "fid", "kd": "kid", "cs": "is"}
 
 

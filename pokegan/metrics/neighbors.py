@@ -1,7 +1,5 @@
 """Exact nearest-neighbor search among feature vectors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The scoring protocol: equal numbers of real and generated images, and real against real."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -9,8 +9,6 @@ that a channel of a hidden layer is zeroed; `head`, layer between the 4×4 maps 
 logit ("convolution" or "dense").
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise

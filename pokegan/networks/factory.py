@@ -1,7 +1,5 @@
 """Build networks and optimizers from parameters."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

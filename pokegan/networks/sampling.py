@@ -4,8 +4,6 @@ Latents are float32 (N, latent_dim) on the CPU. Images are uint8 (N, R, R, 3) ou
 and float (N, 3, R, R) in [-1, 1] inside.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_

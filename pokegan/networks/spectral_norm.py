@@ -1,7 +1,5 @@
 """Spectral normalization (Miyato et al. 2018, arXiv:1802.05957)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize

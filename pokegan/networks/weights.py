@@ -4,8 +4,6 @@ A model is a folder: config.json, one safetensors file per network, and snapshot
 with earlier weights of the generator (of its moving average, if there is one).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Frames with captions, animated files, and images as data URIs."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from io import BytesIO

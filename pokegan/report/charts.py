@@ -1,7 +1,5 @@
 """Data of the charts, which templates/charts.js draws, and the script that it needs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

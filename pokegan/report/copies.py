@@ -1,7 +1,5 @@
 """Generated images beside their nearest training images."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Training data: contact sheets, the enlarged data set, and augmented inputs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

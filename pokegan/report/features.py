@@ -1,7 +1,5 @@
 """Features of the discriminators: filters, and a classification of types."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

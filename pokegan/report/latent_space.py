@@ -1,7 +1,5 @@
 """Interpolations and rotations in the latent space, and reconstructions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The page: a section per template, in the order below."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Results of the networks, as the stages write them to reports/networks/."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

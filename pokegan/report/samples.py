@@ -1,7 +1,5 @@
 """Samples over the training: a time-lapse on the page, grids and animations as files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

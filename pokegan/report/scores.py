@@ -1,7 +1,5 @@
 """Scores of the networks, as curves over the training and as a table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

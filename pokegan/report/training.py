@@ -1,7 +1,5 @@
 """Curves over the training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from pokegan.report.charts import Chart, curves

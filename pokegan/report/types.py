@@ -1,7 +1,5 @@
 """Mean images of the types of Pokémon, and how well the types can be classified."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A training step as one CUDA graph: captured once, then launched as a whole."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

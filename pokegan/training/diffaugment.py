@@ -5,8 +5,6 @@ of both networks. Gradients pass through the augmentation, so the generator lear
 images that are not augmented (Karras et al. 2020, arXiv:2006.06676, section 2).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

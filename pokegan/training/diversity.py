@@ -1,7 +1,5 @@
 """Detection of mode collapse on the samples of the fixed latents."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What a training records: history.csv, samples.npz and the snapshots of the generator."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

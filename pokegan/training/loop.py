@@ -1,7 +1,5 @@
 """The training loop of every family of GANs."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Losses, labels and the optimizer step that all GAN families share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

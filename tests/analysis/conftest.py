@@ -1,7 +1,5 @@
 """Untrained networks for tests of analyses."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

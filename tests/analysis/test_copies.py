@@ -1,7 +1,5 @@
 """Copies among generated images, and the index of the training pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """Paths and rotations against closed forms, and the images along them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

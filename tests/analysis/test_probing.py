@@ -1,7 +1,5 @@
 """The linear probe on features that determine the type, or are independent of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Reconstructions, also by networks that invert each other exactly."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -4,8 +4,6 @@ Graph, code and parameters are the project's. `python` is replaced by a script t
 into each output of a stage, so that the whole pipeline runs in seconds and without data.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

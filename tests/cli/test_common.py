@@ -1,7 +1,5 @@
 """Trained models, outputs and sheets, as the commands share them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`pokegan interpolate`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

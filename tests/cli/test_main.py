@@ -1,7 +1,5 @@
 """The command `pokegan`."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 

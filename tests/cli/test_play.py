@@ -1,7 +1,5 @@
 """`pokegan play` before it serves; tests/cli/playground/ has the page."""
 
-from __future__ import annotations
-
 import importlib.util
 import socket
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`pokegan reconstruct`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Studies by real DVC and Optuna, on a pipeline whose one stage is arithmetic."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Training by two processes on this machine."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import torch
 
 from pokegan.compute.device import choose_precision

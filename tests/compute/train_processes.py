@@ -3,8 +3,6 @@
 Run by test_distributed.py: python -m tests.compute.train_processes <folder>, alone or by torchrun.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Small GANs of every family."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

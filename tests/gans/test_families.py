@@ -1,7 +1,5 @@
 """The training steps of the GAN families."""
 
-from __future__ import annotations
-
 from math import log
 from pathlib import Path
 

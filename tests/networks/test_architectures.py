@@ -1,7 +1,5 @@
 """Shapes, layers and parameters of the networks."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

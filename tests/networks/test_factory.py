@@ -1,7 +1,5 @@
 """Every parameter changes what its name says, and nothing else."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What tests of the real DVC graph share: the stages by name, and a record of real imports."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Experiments that DVC runs outside of the workspace, and stages whose DVC is stopped."""
 
-from __future__ import annotations
-
 import signal
 import time
 from pathlib import Path

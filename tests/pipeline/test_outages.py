@@ -1,7 +1,5 @@
 """MLflow is unreachable, hangs or is locked: with a real server, a real database and DVC."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

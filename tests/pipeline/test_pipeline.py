@@ -3,8 +3,6 @@
 The tests stand in the order of the repository's life and share it; each leaves it clean.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

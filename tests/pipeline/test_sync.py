@@ -1,7 +1,5 @@
 """MLflow's runs are completed from DVC's files: small stages, real DVC, git and MLflow."""
 
-from __future__ import annotations
-
 import platform
 import shutil
 import signal

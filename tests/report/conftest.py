@@ -1,7 +1,5 @@
 """A page of two networks, rendered once, and a workspace for tests that change its inputs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Made-up results of the stages, in the formats that the report reads."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """Contact sheets, the enlarged data set, and augmented inputs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Features of discriminators, and types."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Nearest training images, latent space and reconstructions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The page in a real browser: layout, charts, time-lapse, print."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The stage: what the page, the grids and the animations contain."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Callable

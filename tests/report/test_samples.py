@@ -1,7 +1,5 @@
 """Time-lapses, animations and grids."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scores of several encoders and protocols, and the data of charts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

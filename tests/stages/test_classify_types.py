@@ -1,7 +1,5 @@
 """The stage that classifies types, on types that differ by color or shape alone."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Both data sets from the real packages, with the committed parameters."""
 
-from __future__ import annotations
-
 import hashlib
 from importlib import import_module
 from pathlib import Path

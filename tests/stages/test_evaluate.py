@@ -1,7 +1,5 @@
 """The stages encode, evaluate and index, with an untrained generator."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

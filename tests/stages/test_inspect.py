@@ -1,7 +1,5 @@
 """The stage that inspects networks, and the index that it needs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

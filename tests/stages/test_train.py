@@ -1,7 +1,5 @@
 """The training stage as people run it: stopped, killed, resumed, diverged."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

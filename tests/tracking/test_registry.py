@@ -1,7 +1,5 @@
 """Generators in a real registry, served by the real `mlflow models predict`."""
 
-from __future__ import annotations
-
 import base64
 import json
 from io import BytesIO

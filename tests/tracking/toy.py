@@ -1,7 +1,5 @@
 """A pipeline of four small stages, which track their runs and leave the files of the real ones."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Tiny trainings for the tests of this package."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Training on a GPU; skipped without one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """DiffAugment against closed forms, its gradients and its ranges."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """A training that is interrupted and resumed ends with the same weights."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

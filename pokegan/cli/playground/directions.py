@@ -3,8 +3,6 @@
 They are the principal directions of the generator's first layer, an affine map; no image is needed.
 """
 
-from __future__ import annotations
-
 from itertools import takewhile
 
 import torch

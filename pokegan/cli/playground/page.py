@@ -1,7 +1,5 @@
 """The page of the playground: its tabs, and what each of them generates."""
 
-from __future__ import annotations
-
 import base64
 from functools import partial
 from pathlib import Path

@@ -3,8 +3,6 @@
 Latents are float32 tensors (N, latent_dim) on the CPU, images uint8 arrays (N, R, R, 3).
 """
 
-from __future__ import annotations
-
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Parts of the playground's page: sliders, seeds, images, a canvas to draw on."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable
 from io import BytesIO

@@ -3,8 +3,6 @@
 A source yields names and contents of files. The stage `download` stores them in one zip archive.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

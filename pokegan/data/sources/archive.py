@@ -1,7 +1,5 @@
 """The zip archive of the pictures, which the stage `download` writes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo

@@ -1,7 +1,5 @@
 """The source `folder`: all pictures below a folder of the user."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 

@@ -1,7 +1,5 @@
 """The source `git`: a folder of pictures in a repository at a pinned commit."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path

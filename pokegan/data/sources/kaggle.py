@@ -1,7 +1,5 @@
 """The source `kaggle`: a data set at a pinned version, downloaded by kagglehub."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

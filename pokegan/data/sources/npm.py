@@ -1,7 +1,5 @@
 """The source `npm`: packages pinned by version and by the sha512 of their archive."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

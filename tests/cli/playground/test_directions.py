@@ -1,7 +1,5 @@
 """Principal directions of generators of every architecture."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

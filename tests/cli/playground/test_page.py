@@ -3,8 +3,6 @@
 Needs NiceGUI and playwright, which `make test-play` installs, and Chromium.
 """
 
-from __future__ import annotations
-
 import base64
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """The networks behind the page."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from pathlib import Path
 

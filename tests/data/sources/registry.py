@@ -1,7 +1,5 @@
 """A package registry on this machine, for the real npm client."""
 
-from __future__ import annotations
-
 import http.server
 import io
 import json

@@ -1,7 +1,5 @@
 """The real npm client against a registry on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The sources folder, git and kaggle, through the stage `download`."""
 
-from __future__ import annotations
-
 import sys
 import types
 from pathlib import Path
