@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
-    from torch import Tensor
 
-    from pokegan.metrics.encoding import Encoder, Features
-    from pokegan.metrics.protocol import Reference, SnapshotScores
+    from pokegan.metrics.encoding import Encoder
+    from pokegan.metrics.protocol import Reference, Scores
 
 
 @click.command()
@@ -35,7 +34,7 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
     per snapshot of the training, and ENCODER.json: mean and spread of the last snapshot's scores
     over several draws of latents, and the scores of real against real images.
     """
-    params = read_params("seed", "evaluate.draws", "evaluate.splits", "evaluate.legacy_128")
+    params = read_params("seed", "evaluate.draws", "evaluate.splits")
     stage = f"evaluate_{read_networks()[network].reference}@{network}-{encoder_name}"
 
     import pandas as pd
@@ -45,17 +44,18 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
     from pokegan.metrics.encoding import load_encoder
     from pokegan.metrics.features import load_features
     from pokegan.metrics.names import metric_name
-    from pokegan.metrics.protocol import Reference, check_counts, legacy_best, named_scores
-    from pokegan.networks.weights import read_config
+    from pokegan.metrics.protocol import Reference, named_scores
     from pokegan.tracking.run import track_run
 
     set_deterministic(params.seed)
     device = choose_device()
     encoder = load_encoder(encoder_name, device)
     reference = Reference(*load_features(features, encoder), params.evaluate.splits)
-    check_counts(params.evaluate, len(reference))
-    if not read_config(model)["snapshots"]:
-        raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
+    if reference.splits > len(reference):
+        raise PipelineError(
+            f"evaluate.splits is {reference.splits}, but only {len(reference)} images are scored; "
+            "lower it."
+        )
     facts = {
         "encoder": encoder_name,
         "encoder_sha256": encoder.sha256,
@@ -64,14 +64,13 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
         "splits": params.evaluate.splits,
     }
     with track_run(stage, params) as run:
-        snapshots = []
+        rows = []
         for each in score_training(stage, model, encoder, reference, params, device):
-            snapshots.append(each)
-            logged = named_scores(encoder_name, each.mean)
-            run.log_metrics(logged, step=each.step)
-        final = named_scores(encoder_name, each.mean, reference.real_scores(), each.std)
-        final |= legacy_best(encoder_name, snapshots)
-        rows = [{"epoch": each.epoch, "step": each.step, **each.mean} for each in snapshots]
+            snapshot, mean, std = each
+            rows.append({**snapshot, **mean})
+            logged = named_scores(encoder_name, mean)
+            run.log_metrics(logged, step=snapshot["step"])
+        final = named_scores(encoder_name, mean, reference.real_scores(), std)
         save_table(folder / f"{encoder_name}.csv", pd.DataFrame(rows), digits=6)
         save_json(folder / f"{encoder_name}.json", {**facts, **final})
         run.log_metrics({key: value for key, value in final.items() if key not in logged})
@@ -92,32 +91,32 @@ def score_training(
     reference: Reference,
     params: Params,
     device: torch.device,
-) -> Iterator[SnapshotScores]:
-    """Score each snapshot of a trained generator, with a progress bar."""
+) -> Iterator[tuple[dict[str, Any], Scores, Scores]]:
+    """Score each snapshot of a generator by one draw of latents, the last by several.
+
+    Yields epoch and step of the snapshot, and mean and standard deviation of its scores.
+    """
     from pokegan.compute.randomness import Streams
     from pokegan.core.progress import progress_bar
     from pokegan.metrics.encoding import encode
-    from pokegan.metrics.protocol import LEGACY_BATCH, score_snapshots
     from pokegan.networks.sampling import generate_images, sample_latents
     from pokegan.networks.weights import load_network, read_config
 
     config, count, draws = read_config(model), len(reference), params.evaluate.draws
-    snapshots, streams = config["snapshots"], Streams(params.seed)
-
-    def latents(count: int, stream: str) -> Tensor:
-        return sample_latents(count, config["latent_dim"], streams[stream])
-
-    def sample(step: int, z: Tensor, training: bool) -> Features:
-        generator = load_network(model, "generator", step).to(device)
-        images = generate_images(generator, z, len(z) if training else 64, training)
-        return encode(encoder, images.numpy(), device, bar.update)
-
-    z = latents(draws * count, "evaluation latents").split(count)
-    legacy_z = latents(LEGACY_BATCH, "legacy latents") if params.evaluate.legacy_128 else None
-    total = (len(snapshots) - 1 + draws) * count
-    total += len(snapshots) * LEGACY_BATCH if params.evaluate.legacy_128 else 0
-    with progress_bar(title, total) as bar:
-        yield from score_snapshots(snapshots, sample, reference, z, legacy_z)
+    snapshots = config["snapshots"]
+    if not snapshots:
+        raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
+    stream = Streams(params.seed)["evaluation latents"]
+    z = sample_latents(draws * count, config["latent_dim"], stream).split(count)
+    with progress_bar(title, (len(snapshots) - 1 + draws) * count) as bar:
+        for snapshot in snapshots:
+            generator = load_network(model, "generator", snapshot["step"]).to(device)
+            fakes = (
+                encode(encoder, generate_images(generator, each).numpy(), device, bar.update)
+                for each in (z if snapshot is snapshots[-1] else z[:1])
+            )
+            scored = {key: snapshot[key] for key in ("epoch", "step")}
+            yield scored, *reference.score_draws(fakes)
 
 
 if __name__ == "__main__":

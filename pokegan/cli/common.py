@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 # Kinds of output by suffix.
-FOLDER, SHEET, VIDEO = "", ".png", ".mp4"
-ANIMATIONS = (".webp", ".gif", VIDEO)
+FOLDER, SHEET = "", ".png"
+ANIMATIONS = (".webp", ".gif")
 KINDS = {
     FOLDER: "a new folder (no suffix)",
     SHEET: "an image (.png)",
     ".webp": "an animation (.webp)",
     ".gif": "an animation (.gif)",
-    VIDEO: "a video (.mp4)",
 }
 # A URI (at least two letters before the colon: C:/ is a drive) or the id of a logged model.
 MLFLOW_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|m-[0-9a-f]{32}$")

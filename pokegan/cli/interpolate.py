@@ -20,17 +20,17 @@ STEPS, SCALES = (10, 30), (2, 4)
 )  # fmt: skip
 @click.option(
     "--steps", type=click.IntRange(min=2),
-    help="Images per pair of latents.  [default: 10; animation or video: 30]",
+    help="Images per pair of latents.  [default: 10; animation: 30]",
 )  # fmt: skip
 @common.truncation_option
 @common.step_option
 @click.option(
     "--scale", type=click.IntRange(1, 16),
-    help="Enlarge each pixel to a square of this size.  [default: 2; animation or video: 4]",
+    help="Enlarge each pixel to a square of this size.  [default: 2; animation: 4]",
 )  # fmt: skip
 @click.option(
     "--rate", type=click.IntRange(1, 50), default=20, show_default=True,
-    help="Frames per second of an animation or a video.",
+    help="Frames per second of an animation.",
 )  # fmt: skip
 def interpolate(
     model: str,
@@ -46,14 +46,13 @@ def interpolate(
     """Interpolate between random latents of the trained network MODEL.
 
     MODEL is a folder or a model in MLflow. OUTPUT is a sheet with one row per pair of latents
-    (.png), an endless animation (.webp, .gif) or a video of one round (.mp4, H.264). The path
-    follows great circles and returns from the last latent to the first. The latents are those of
-    `pokegan sample` with the same seed.
+    (.png) or an endless animation (.webp, .gif). The path follows great circles and returns from
+    the last latent to the first. The latents are those of `pokegan sample` with the same seed.
 
     \b
     pokegan interpolate models/dcgan819 path.png
     pokegan interpolate models/dcgan819 path.webp --between 8 --seed 3
-    pokegan interpolate models/dcgan819 path.mp4 --scale 8 --rate 30
+    pokegan interpolate models/dcgan819 path.gif --scale 8 --rate 30
     """  # noqa: D301
     common.check_output(output, common.SHEET, *common.ANIMATIONS)
     folder = common.model_folder(model)
@@ -61,19 +60,16 @@ def interpolate(
     from pokegan.analysis.latent_space import closed_path
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.networks.sampling import generate_images, seeded_latents
-    from pokegan.report.animation import save_animation, save_video
+    from pokegan.report.animation import save_animation
 
     set_deterministic(seed)
     generator, config = common.load_generator_at(folder, choose_device(), step)
     z = seeded_latents(between, config["latent_dim"], seed, truncation)
-    suffix = output.suffix.lower()
-    animated = suffix in common.ANIMATIONS
+    animated = output.suffix.lower() in common.ANIMATIONS
     path = closed_path(z, steps or STEPS[animated], with_ends=not animated)
     images = generate_images(generator, path.flatten(0, 1)).numpy()
     scale = scale or SCALES[animated]
-    if suffix == common.VIDEO:
-        save_video(output, images, rate, scale)
-    elif animated:
+    if animated:
         save_animation(output, common.enlarge(images, scale), rate)
     else:
         common.save_sheet(output, images, path.shape[1], scale)

@@ -191,7 +191,6 @@ class Evaluate(Section):
     pictures: Annotated[int, Field(ge=4)]
     draws: Annotated[int, Field(ge=2)]
     splits: Count
-    legacy_128: bool
 
 
 class SharedParams(Section):

@@ -14,7 +14,6 @@ from pokegan.core.grids import to_image
 DISPLAY_SIZE = 64  # pixels: side of an image on the page; saved files have the full resolution
 FONT_SIZE, CAPTION_HEIGHT = 11, 16  # pixels
 QUALITY = 85  # of lossy WebP; below it, the checkerboard of transposed convolutions is smeared
-CRF = "18"  # of H.264; visually lossless
 
 
 def captioned(images: np.ndarray, captions: Sequence[str]) -> np.ndarray:
@@ -77,38 +76,3 @@ def save_animation(
             lossless=lossless,
             quality=QUALITY,
         )
-
-
-def save_video(output: Path, frames: np.ndarray, rate: int, scale: int = 1) -> None:
-    """Write an MP4 video, H.264 with 4:2:0 chroma, which every browser plays.
-
-    Args:
-        output: .mp4 file.
-        frames: uint8 (N, H, W, 3). Odd sizes are padded, because 4:2:0 requires even ones.
-        rate: frames per second.
-        scale: side of the square that each pixel becomes.
-    """
-    import av
-    from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-
-    height, width = frames.shape[1] * scale, frames.shape[2] * scale
-    even = [(0, height % 2), (0, width % 2), (0, 0)]
-    with (
-        atomic_write(output) as temporary,
-        # faststart puts the index first, so that a browser plays the file while it loads.
-        av.open(temporary, "w", format="mp4", options={"movflags": "faststart"}) as container,
-    ):
-        stream = container.add_stream("libx264", rate, options={"crf": CRF})
-        stream.pix_fmt = "yuv420p"
-        stream.height, stream.width = height + height % 2, width + width % 2
-        # Without them, players guess the color space from the size.
-        stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
-        stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        # With several threads, the bytes depend on the number of cores.
-        stream.thread_count = 1
-        for pixels in frames:
-            enlarged = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
-            frame = av.VideoFrame.from_ndarray(np.pad(enlarged, even, mode="edge"), "rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())

@@ -35,7 +35,7 @@ def encoder_scores(
         for score, title in (TITLES | (INCEPTION_TITLES if encoder == "inception" else {})).items()
         if any(score in network.scores[encoder][1] for network in scored)
     }
-    cells, tables, real, legacy = {}, {}, {}, {}
+    cells, tables, real = {}, {}, {}
     for network in scored:
         name, (values, curve) = network.name, network.scores[encoder]
         with reading(network.folder / f"scores/{encoder}.*"):
@@ -47,13 +47,11 @@ def encoder_scores(
                 for score in titles
             }
             tables[name] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
-        legacy[name] = {key: value for key, value in values.items() if key.startswith("legacy")}
         real[name] = {score: cell[2] for score, cell in cells[name].items()}
     return {
         "name": encoder,
         "title": ENCODERS.get(encoder, encoder),
         "titles": titles,
-        "legacy": {name: found for name, found in legacy.items() if found},
         "cells": cells,
         "charts": curves(tables, titles, colors, real),
     }

@@ -38,7 +38,6 @@ CHANGES = {
     "evaluate.pictures": 9,
     "evaluate.draws": 3,
     "evaluate.splits": 2,
-    "evaluate.legacy_128": True,
 }
 
 STAND_IN = """#!/bin/sh

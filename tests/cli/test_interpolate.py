@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-from av.video.reformatter import Colorspace
 from PIL import Image, ImageSequence
 
 from pokegan.cli.common import enlarge, load_generator_at
 from pokegan.networks.sampling import generate_images, seeded_latents
-from pokegan.report.animation import save_video
 from tests.cli.conftest import Pokegan
 from tests.cli.test_common import CPU, cells, save_model
 from tests.conftest import assert_one_sentence
@@ -67,47 +64,6 @@ def test_an_animation_is_endless(pokegan: Pokegan, samples: np.ndarray, suffix: 
     assert Path(file).read_bytes() == content
 
 
-def test_browsers_can_play_the_video(pokegan: Pokegan, samples: np.ndarray) -> None:
-    command = ("interpolate", "model", "i.mp4", "--between", "4", "--steps", "3", "--rate", "25")
-    result = pokegan(*command)
-    assert result.exit_code == 0, result.output
-    content = Path("i.mp4").read_bytes()
-    with av.open("i.mp4") as container:
-        (stream,) = container.streams
-        assert stream.codec.canonical_name == "h264"
-        assert stream.format.name == "yuv420p"
-        assert (stream.width, stream.height) == (128, 128)
-        assert stream.average_rate == stream.guessed_rate == 25
-        shown = list(container.decode(stream))
-    assert [frame.time for frame in shown] == pytest.approx(np.arange(12) / 25)
-    assert {frame.colorspace for frame in shown} == {Colorspace.ITU709}
-    frames = np.stack([frame.to_ndarray(format="rgb24") for frame in shown])
-    # Compression changes the noisy images less than the distance to another image.
-    same, other = (enlarge(each, 4) for each in (samples[:4], np.roll(samples[:4], 1, axis=0)))
-    assert difference(frames[::3], same).max() < 10 < difference(frames[::3], other).min()
-    # It plays while it downloads.
-    assert content.index(b"moov") < content.index(b"mdat")
-    assert pokegan(*command).exit_code == 0
-    assert Path("i.mp4").read_bytes() == content
-
-
-def test_a_video_of_odd_height_repeats_its_last_row(tmp_path: Path) -> None:
-    images = np.full((3, 33, 34, 3), 255, np.uint8)
-    images[:, 32] = 0
-    save_video(tmp_path / "odd.mp4", images, 10)
-    with av.open(tmp_path / "odd.mp4") as container:
-        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert np.stack(shown).shape == (3, 34, 34, 3)
-    assert shown[0][32:].max() < 60
-    assert shown[0][:30].min() > 240
-
-
-def test_a_video_can_be_enlarged_frame_by_frame(tmp_path: Path, drawings: np.ndarray) -> None:
-    save_video(tmp_path / "by_frame.mp4", drawings[:5, :31], 10, scale=3)
-    save_video(tmp_path / "at_once.mp4", enlarge(drawings[:5, :31], 3), 10)
-    assert (tmp_path / "by_frame.mp4").read_bytes() == (tmp_path / "at_once.mp4").read_bytes()
-
-
 def test_options_change_size_step_and_truncation(pokegan: Pokegan, samples: np.ndarray) -> None:
     plain = ("interpolate", "model", "i.png", "--between", "2", "--steps", "3", "--scale", "1")
     assert pokegan(*plain).exit_code == 0
@@ -124,7 +80,7 @@ def test_options_change_size_step_and_truncation(pokegan: Pokegan, samples: np.n
 def test_outputs_of_other_kinds_are_rejected(pokegan: Pokegan, samples: np.ndarray) -> None:
     for output in ("i.avi", "i", "model"):
         result = pokegan("interpolate", "model", output)
-        assert_one_sentence(result, output, ".png", ".webp", ".gif", ".mp4")
+        assert_one_sentence(result, output, ".png", ".webp", ".gif")
     assert_one_sentence(pokegan("interpolate", "none", "i.gif"), "none is not a trained model")
     assert pokegan("interpolate", "model", "i.gif", "--between", "1").exit_code == 2
     assert not list(Path().glob("*i.*"))

@@ -12,7 +12,7 @@ from pokegan.core.schema import ENCODERS
 from pokegan.metrics.encoding import Encoder, Features, encode, load_encoder
 from pokegan.metrics.features import halves, load_features, save_features
 from pokegan.metrics.names import metric_name
-from pokegan.metrics.protocol import Reference, legacy_scores, named_scores
+from pokegan.metrics.protocol import Reference, named_scores
 
 CPU = torch.device("cpu")
 LITE = "effnet_lite0"
@@ -203,16 +203,3 @@ def test_stored_features_are_complete_and_checked(
     for name in ("a.npz", "c.npy"):
         with pytest.raises(PipelineError, match=f"{name} cannot be read.*dvc repro"):
             load_features(tmp_path / name, encoder)
-
-
-def test_legacy_scores_are_poor_for_real_images() -> None:
-    """128 against 128 images and ten splits of twelve: ten certain, balanced classes score below 8."""
-    rng = np.random.default_rng(0)
-    logits = np.zeros((200, 10), np.float32)
-    logits[np.arange(200), np.arange(200) % 10] = 200
-    reals, fakes = (Features(rng.normal(size=(200, 64)).astype(np.float32), logits) for _ in "ab")
-    scores = legacy_scores(fakes, reals)
-    assert scores["fd"] > 10
-    assert scores["cs"] < 8
-    with pytest.raises(ValueError, match="128"):
-        legacy_scores(fakes[:100], reals)

@@ -122,7 +122,6 @@ def save_network(
 def save_scores(folder: Path, encoder: str, scores: tuple[str, ...] = SCORES) -> None:
     """Write the scores of a network by an encoder."""
     values: dict[str, Any] = {"encoder_sha256": "57934424beef", "pictures": 24, "draws": 3}
-    values["legacy_128_fd"] = 567.8
     curve = {score: 0.25 + index for index, score in enumerate(scores)} | {"fd": 123.44}
     for score, value in curve.items():
         name = metric_name(score, encoder)

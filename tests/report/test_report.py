@@ -19,7 +19,6 @@ def test_the_page_contains_the_results(rendered: Path) -> None:
         "<strong>123.4</strong> <small>± 2.5</small>",
         "real vs real: 61.7",
         "<strong>1250.0</strong>",
-        "legacy_128_fd</code> 567.8",
         "Not comparable with the scores above",
         "epoch 120 · step 480",
         "120 epochs on 48 images in 1.7 min",

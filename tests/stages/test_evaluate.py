@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from pokegan.analysis.copies import load_index
 from pokegan.core.params import read_params
-from pokegan.metrics import encoding
 from pokegan.metrics.encoding import load_encoder
 from pokegan.networks import sampling
 from pokegan.networks.factory import build_network, generator_config
@@ -66,7 +65,6 @@ def test_all_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, mo
     assert curve["near_duplicates"][0] == 1
     assert curve["cs"][0] == pytest.approx(1)
     assert curve["fd"].min() > 1.5 * scores["fd_effnet_lite0_reals"]
-    assert not [key for key in scores if key.startswith("legacy")]
 
     first = Path(f"scores/{LITE}.json").read_bytes()
     run_stage(stage, *EVALUATE)
@@ -74,45 +72,6 @@ def test_all_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, mo
     set_params(model, {"seed": 2})
     run_stage(stage, *EVALUATE)
     assert results()[0]["fd_effnet_lite0"] != scores["fd_effnet_lite0"]
-
-
-class Pixels:
-    """A fast encoder: the colors of 16 patches."""
-
-    name, sha256, side = LITE, "0" * 64, 32
-
-    def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        patches = images.float().unfold(1, 8, 8).unfold(2, 8, 8).mean(dim=(-1, -2)).flatten(1)
-        return patches, patches[:, :10]
-
-
-def test_legacy_scores_are_additional(
-    stage: Stage, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The legacy protocol generates 128 images per snapshot in training mode."""
-    monkeypatch.setattr(encoding, "load_encoder", lambda *_: Pixels())
-    modes: list[tuple[int, bool]] = []
-    generate = sampling.generate_images
-
-    def recorded(generator: Any, z: Any, batch_size: int, training: bool) -> Any:
-        modes.append((len(z), training))
-        return generate(generator, z, batch_size, training)
-
-    monkeypatch.setattr(sampling, "generate_images", recorded)
-    np.save("pictures.npy", np.random.default_rng(0).integers(0, 256, (256, 32, 32, 3), np.uint8))
-    set_params(model, {"evaluate.pictures": 128, "evaluate.legacy_128": True})
-    run_stage(stage, *ENCODE)
-    run_stage(stage, *EVALUATE)
-    assert modes == [(128, False), (128, True), (128, False), (128, False), (128, True)]
-    scores, curve = results()
-    assert scores["legacy_128_fd_effnet_lite0"] > 0
-    assert 1 <= scores["legacy_128_cs_effnet_lite0"] < 12
-    assert not [column for column in curve if column.startswith("legacy")]
-
-    set_params(model, {"evaluate.legacy_128": False})
-    run_stage(stage, *EVALUATE)
-    without = results()[0]
-    assert without == {key: scores[key] for key in without}
 
 
 def test_training_mode_normalizes_by_the_batch(model: Path) -> None:
@@ -129,9 +88,7 @@ def test_training_mode_normalizes_by_the_batch(model: Path) -> None:
 
 def test_too_few_images_are_an_error(stage: Stage, model: Path) -> None:
     run_stage(stage, *ENCODE)
-    set_params(model, {"evaluate.legacy_128": True})
-    assert_one_sentence(stage(*EVALUATE), "evaluate.legacy_128 needs 128", "there are 8")
-    set_params(model, {"evaluate.legacy_128": False, "evaluate.splits": 9})
+    set_params(model, {"evaluate.splits": 9})
     assert_one_sentence(stage(*EVALUATE), "evaluate.splits is 9, but only 8")
     np.save("pictures.npy", np.zeros((7, 32, 32, 3), np.uint8))
     assert_one_sentence(stage(*ENCODE), "7 real images are too few")
