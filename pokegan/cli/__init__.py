@@ -35,7 +35,7 @@ class LazyGroup(click.Group):
         return list(self.commands)
 
 
-@click.group("pokegan", cls=LazyGroup)
+@click.group("pokegan", cls=LazyGroup, context_settings={"show_default": True})
 def main() -> None:
     """Work with the networks that the pipeline trained.
 

@@ -21,22 +21,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 # Kinds of output by suffix.
-FOLDER, SHEET = "", ".png"
-ANIMATIONS = (".webp", ".gif")
-KINDS = {
-    FOLDER: "a new folder (no suffix)",
-    SHEET: "an image (.png)",
-    ".webp": "an animation (.webp)",
-    ".gif": "an animation (.gif)",
-}
+FOLDER, SHEET, ANIMATIONS = "", ".png", (".webp", ".gif")
 # A URI (at least two letters before the colon: C:/ is a drive) or the id of a logged model.
 MLFLOW_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|m-[0-9a-f]{32}$")
 
+PATH = click.Path(path_type=Path)
+COUNT, SCALE = click.IntRange(min=1), click.IntRange(1, 16)
+
 model_argument = click.argument("model")
-output_argument = click.argument("output", type=click.Path(path_type=Path))
+output_argument = click.argument("output", type=PATH)
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
-    help="Seed of the latents.",
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, help="Seed of all random numbers.",
 )  # fmt: skip
 step_option = click.option(
     "--step", type=click.IntRange(min=0),
@@ -48,21 +43,16 @@ truncation_option = click.option(
     "less the images vary.  [default: off]",
 )  # fmt: skip
 scale_option = click.option(
-    "--scale", type=click.IntRange(1, 16), default=2, show_default=True,
-    help="Enlarge each pixel to a square of this size.",
-)  # fmt: skip
+    "--scale", type=SCALE, default=2, help="Enlarge each pixel to a square of this size."
+)
 
 
 def model_folder(model: str) -> Path:
-    """Return the folder that holds the networks and the config.json of a trained model.
+    """Return the folder with the networks and the config.json of a trained model.
 
-    Args:
-        model: that folder, or a model in MLflow: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``,
-            ``runs:/RUN/PATH`` or the id of a logged model, ``m-…``. MLflow's files are copied to a
-            temporary folder, which is removed when the process ends.
-
-    Raises:
-        PipelineError: there is no such model, or MLflow cannot provide it.
+    The model is that folder, or one in MLflow: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``,
+    ``runs:/RUN/PATH`` or the id of a logged model, ``m-…``, whose files are copied to a temporary
+    folder until the process ends. Raises a PipelineError if there is none.
     """
     if Path(model).is_dir() or not MLFLOW_ADDRESS.match(model):
         if not Path(model, "config.json").is_file():
@@ -95,33 +85,37 @@ def _download(address: str) -> Path:
         ) from error
 
 
+def list_snapshots(folder: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return step and epoch of each snapshot of a model; a model in MLflow may lack some."""
+    from pokegan.networks.weights import SNAPSHOTS
+
+    saved = {file.stem for file in (folder / SNAPSHOTS).glob("*.safetensors")}
+    return [each for each in config["snapshots"] if str(each["step"]) in saved]
+
+
 def load_generator_at(
     folder: Path, device: torch.device, step: int | None = None
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Load a model's generator, or its snapshot at a training step, and config.json.
 
-    Raises:
-        PipelineError: the folder is not a trained model, is broken, or has no such snapshot.
+    Raises a PipelineError if the folder is not a trained model or has no such snapshot.
     """
-    from pokegan.networks.weights import SNAPSHOTS, load_generator, load_network, read_config
+    from pokegan.networks.weights import load_generator, load_network, read_config
 
     if step is None:
         generator, config = load_generator(folder)
     else:
-        steps = sorted(int(file.stem) for file in (folder / SNAPSHOTS).glob("*.safetensors"))
+        config = read_config(folder)
+        steps = [each["step"] for each in list_snapshots(folder, config)]
         if step not in steps:
             listed = ", ".join(map(str, steps)) or "none"
             raise PipelineError(f"{folder} has no snapshot of step {step}; there are: {listed}.")
-        generator, config = load_network(folder, "generator", step), read_config(folder)
+        generator = load_network(folder, "generator", step)
     return generator.to(device), config
 
 
 def check_output(output: Path, *kinds: str) -> None:
-    """Check that an output can be written: its suffix is one of `kinds`, a folder is new or empty.
-
-    Raises:
-        PipelineError: the output or a part of its path is something else.
-    """
+    """Raise a PipelineError unless the suffix is one of `kinds` and a folder is new or empty."""
     try:
         exists = output.exists()
         parent = next(each for each in output.absolute().parents if each.exists())
@@ -133,7 +127,12 @@ def check_output(output: Path, *kinds: str) -> None:
         if exists and (not output.is_dir() or not output.name or any(output.iterdir())):
             raise PipelineError(f"{output} is not an empty folder; pass a new one.")
     elif output.is_dir() or output.suffix.lower() not in kinds:
-        known = ", ".join(KINDS[kind] for kind in kinds)
+        known = ", ".join(
+            f"{'an image' if kind == SHEET else 'an animation'} ({kind})"
+            if kind
+            else "a new folder"
+            for kind in kinds
+        )
         raise PipelineError(f"OUTPUT is {output}, but it must be one of: {known}.")
 
 

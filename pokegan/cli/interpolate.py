@@ -14,10 +14,7 @@ STEPS, SCALES = (10, 30), (2, 4)
 @common.model_argument
 @common.output_argument
 @common.seed_option
-@click.option(
-    "--between", type=click.IntRange(min=2), default=6, show_default=True,
-    help="Number of latents to interpolate between.",
-)  # fmt: skip
+@click.option("--between", type=click.IntRange(min=2), default=6, help="Number of latents.")
 @click.option(
     "--steps", type=click.IntRange(min=2),
     help="Images per pair of latents.  [default: 10; animation: 30]",
@@ -25,13 +22,12 @@ STEPS, SCALES = (10, 30), (2, 4)
 @common.truncation_option
 @common.step_option
 @click.option(
-    "--scale", type=click.IntRange(1, 16),
+    "--scale", type=common.SCALE,
     help="Enlarge each pixel to a square of this size.  [default: 2; animation: 4]",
 )  # fmt: skip
 @click.option(
-    "--rate", type=click.IntRange(1, 50), default=20, show_default=True,
-    help="Frames per second of an animation.",
-)  # fmt: skip
+    "--rate", type=click.IntRange(1, 50), default=20, help="Frames per second of an animation."
+)
 def interpolate(
     model: str,
     output: Path,

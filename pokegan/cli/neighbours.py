@@ -14,13 +14,10 @@ NEIGHBOURS = 5
 @common.model_argument
 @common.output_argument
 @click.option(
-    "--data", type=click.Path(path_type=Path),
+    "--data", type=common.PATH,
     help="Training set (.npy), with its index beside it.  [default: the one in dvc.yaml]",
 )  # fmt: skip
-@click.option(
-    "--count", type=click.IntRange(min=1), default=8, show_default=True,
-    help="Number of generated images.",
-)  # fmt: skip
+@click.option("--count", type=common.COUNT, default=8, help="Number of generated images.")
 @common.seed_option
 @common.step_option
 @common.scale_option

@@ -17,10 +17,7 @@ MODELS = Path("models")
 
 @click.command()
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=7860, show_default=True,
-    help="Port of the page.",
-)  # fmt: skip
+@click.option("--port", type=click.IntRange(1, 65535), default=7860, help="Port of the page.")
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 def play(models: tuple[str, ...], port: int, no_browser: bool) -> None:
     """Serve a page that generates, moves, interpolates and reconstructs images with each MODEL.

@@ -23,14 +23,11 @@ COLUMNS = 8
 @click.command()
 @common.model_argument
 @common.output_argument
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=common.PATH)
+@click.option("--interpolate", is_flag=True, help="Interpolate between two FILES.")
 @click.option(
-    "--interpolate", is_flag=True, help="Interpolate between the latents of two FILES.",
-)  # fmt: skip
-@click.option(
-    "--steps", type=click.IntRange(min=2), default=10, show_default=True,
-    help="Number of interpolated images.",
-)  # fmt: skip
+    "--steps", type=click.IntRange(min=2), default=10, help="Number of interpolated images."
+)
 @common.scale_option
 def reconstruct(
     model: str, output: Path, files: tuple[Path, ...], interpolate: bool, steps: int, scale: int
@@ -118,9 +115,7 @@ def prepare_image(
 
     The suffix of the file selects the decoder; its content is read unless it is passed. Returns
     uint8 (resolution, resolution, 3).
-
-    Raises:
-        PipelineError: the file is missing, is not an image, or is blank.
+    Raises a PipelineError if the file is missing, is not an image, or is blank.
     """
     from pokegan.data.rendering import decode, to_square
 

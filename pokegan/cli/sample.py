@@ -13,15 +13,10 @@ BATCH = 64
 @click.command()
 @common.model_argument
 @common.output_argument
-@click.option(
-    "--count", type=click.IntRange(min=1), default=64, show_default=True, help="Number of images.",
-)  # fmt: skip
+@click.option("--count", type=common.COUNT, default=64, help="Number of images.")
 @common.seed_option
 @common.truncation_option
-@click.option(
-    "--columns", type=click.IntRange(min=1), default=8, show_default=True,
-    help="Images per row of the sheet.",
-)  # fmt: skip
+@click.option("--columns", type=common.COUNT, default=8, help="Images per row of the sheet.")
 @common.step_option
 def sample(
     model: str,

@@ -5,44 +5,28 @@ from pathlib import Path
 
 import click
 
+from pokegan.cli import common
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import ENCODERS
 
 
 @click.command()
-@click.argument("reals", metavar="REAL", type=click.Path(path_type=Path))
-@click.argument("fakes", metavar="FAKE", type=click.Path(path_type=Path))
+@click.argument("reals", metavar="REAL", type=common.PATH)
+@click.argument("fakes", metavar="FAKE", type=common.PATH)
 @click.option(
-    "--encoder",
-    "encoders",
-    type=click.Choice(ENCODERS),
-    multiple=True,
-    default=["effnet_lite0"],
-    show_default=True,
+    "--encoder", "encoders", type=click.Choice(ENCODERS), multiple=True, default=["effnet_lite0"],
     help="Encoder; may be repeated.",
-)
-@click.option(
-    "--pictures",
-    type=click.IntRange(min=4),
-    help="Images per side.  [default: all of FAKE, at most half of REAL]",
-)
-@click.option(
-    "--real-vs-real/--no-real-vs-real",
-    default=True,
-    show_default=True,
-    help="Also score the other half of REAL. Without it, all of REAL can be compared with.",
-)
-@click.option(
-    "--splits",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Splits of the classifier score.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
-    help="Seed of the random selection.",
 )  # fmt: skip
+@click.option(
+    "--pictures", type=click.IntRange(min=4),
+    help="Images per side.  [default: all of FAKE, at most half of REAL]",
+)  # fmt: skip
+@click.option(
+    "--real-vs-real/--no-real-vs-real", default=True,
+    help="Also score the other half of REAL. Without it, all of REAL can be compared with.",
+)  # fmt: skip
+@click.option("--splits", type=common.COUNT, default=1, help="Splits of the classifier score.")
+@common.seed_option
 def score(
     reals: Path,
     fakes: Path,
@@ -112,30 +96,28 @@ def count_per_side(
     from pokegan.metrics.features import MIN_IMAGES
 
     available = min(reals // 2 if real_vs_real else reals, fakes)
+    count = wanted or available
     reason = f"there are {reals} and {fakes} images, which allows {available} per side"
     reason += ", as half of REAL is scored against the other half" if real_vs_real else ""
     hint = "lower it" + (", or add --no-real-vs-real." if real_vs_real else ".")
     if available < MIN_IMAGES:
         raise PipelineError(f"Too few images: {reason}; at least {MIN_IMAGES} are needed.")
-    if wanted and wanted > available:
+    if count > available:
         raise PipelineError(f"--pictures is {wanted}, but {reason}; {hint}")
-    count = wanted or available
     if splits > count:
         raise PipelineError(f"--splits is {splits}, but {count} images are scored; {hint}")
     return count
 
 
-def warn_about_jpeg(reals: list[Path], fakes: list[Path]) -> None:
+def warn_about_jpeg(*sides: list[Path]) -> None:
     """Warn if only one side is JPEG, whose artifacts change the scores."""
     from pokegan.cli.folders import JPEG
 
-    shares = [
-        sum(path.suffix.lower() in JPEG for path in paths) / len(paths) for paths in (reals, fakes)
-    ]
-    if abs(shares[0] - shares[1]) > 0.1:
+    reals, fakes = (sum(path.suffix.lower() in JPEG for path in side) / len(side) for side in sides)
+    if abs(reals - fakes) > 0.1:
         click.echo(
-            f"Warning: {shares[0]:.0%} of REAL and {shares[1]:.0%} of FAKE are JPEG, whose "
-            "artifacts alone change the scores; save both in one format.",
+            f"Warning: {reals:.0%} of REAL and {fakes:.0%} of FAKE are JPEG, whose artifacts alone "
+            "change the scores; save both in one format.",
             err=True,
         )
 
@@ -143,8 +125,7 @@ def warn_about_jpeg(reals: list[Path], fakes: list[Path]) -> None:
 def format_table(scores: dict[str, float], count: int) -> str:
     """Format scores as a table with one line per score."""
     lines = [f"{count} images per side", "", f"{'':28}{'FAKE':>12}{'REAL':>12}"]
-    for key, value in scores.items():
-        if not key.endswith("_reals"):
-            real = scores.get(f"{key}_reals")
-            lines.append(f"{key:28}{value:12.5g}" + (f"{real:12.5g}" if real is not None else ""))
+    for key in (key for key in scores if not key.endswith("_reals")):
+        values = [scores[each] for each in (key, f"{key}_reals") if each in scores]
+        lines.append(f"{key:28}" + "".join(f"{value:12.5g}" for value in values))
     return "\n".join(lines)

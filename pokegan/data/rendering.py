@@ -28,10 +28,8 @@ class UnreadablePictureError(Exception):
 def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
     """Yield the frames of a source file as RGBA images of any size, with EXIF orientation applied.
 
-    The resolution, the side of the final image, decides the size of an SVG.
-
-    Raises:
-        UnreadablePictureError: the file is damaged, not an image, or has 32 bits per value.
+    The resolution, the side of the final image, decides the size of an SVG. Raises an
+    UnreadablePictureError if the file is damaged, not an image, or has 32 bits per value.
     """
     try:
         if name.lower().endswith(".svg"):
@@ -50,8 +48,7 @@ def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
 def to_rgba(image: Image.Image) -> Image.Image:
     """Convert to RGBA with 8 bits per channel; Pillow alone would clip 16 bits at 255.
 
-    Raises:
-        ValueError: the image has 32 bits per value, whose range is unknown.
+    Raises a ValueError for 32 bits per value, whose range is unknown.
     """
     if image.mode in ("I", "F"):
         raise ValueError("32 bits per value have no defined white; save it with 8 or 16")
@@ -66,6 +63,12 @@ def to_rgba(image: Image.Image) -> Image.Image:
     return converted
 
 
+def on_white(image: Image.Image) -> Image.Image:
+    """Composite an RGBA image on white; returns RGB."""
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
 def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray | None:
     """Crop an RGBA image to its foreground and center it in a white square, undistorted.
 
@@ -74,8 +77,7 @@ def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray 
     Returns:
         uint8 (R, R, 3), resized with antialiasing (bicubic); None if the image is blank.
     """
-    white = Image.new("RGBA", image.size, "white")
-    flat = Image.alpha_composite(white, image).convert("RGB")
+    flat = on_white(image)
     foreground = foreground_box(image, flat)
     if foreground is None:
         return None
@@ -104,11 +106,7 @@ def foreground_box(image: Image.Image, flat: Image.Image) -> tuple[int, int, int
 
 
 def distinct_frames(name: str, content: bytes, resolution: int) -> list[int]:
-    """Return the numbers of an animation's frames, without repeated frames and fades.
-
-    Raises:
-        UnreadablePictureError: as for `decode`.
-    """
+    """Return the numbers of an animation's frames, without repeated frames and fades."""
     seen: set[bytes] = set()
     opaque: dict[int, int] = {}
     for number, frame in enumerate(decode(name, content, resolution)):

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from pokegan.analysis.latent_space import spherical_path
 from pokegan.analysis.reconstruction import Reconstruction, reconstruct
-from pokegan.cli.common import load_generator_at
+from pokegan.cli.common import list_snapshots, load_generator_at
 from pokegan.cli.playground.directions import principal_directions
 from pokegan.cli.reconstruct import prepare_image
 from pokegan.networks.sampling import generate_images, seeded_latents
-from pokegan.networks.weights import SNAPSHOTS, load_network
+from pokegan.networks.weights import load_network
 
 
 class Snapshot(NamedTuple):
@@ -28,11 +28,7 @@ class Snapshot(NamedTuple):
 
 
 class TrainedNetwork:
-    """The trained network in a folder.
-
-    Raises:
-        PipelineError: it is broken.
-    """
+    """The trained network in a folder; raises a PipelineError if it is broken."""
 
     def __init__(self, name: str, folder: Path, device: torch.device) -> None:
         self.name = name
@@ -46,8 +42,7 @@ class TrainedNetwork:
         self.has_encoder = "encoder" in config["networks"]
         listed = [
             Snapshot(each["step"], f"step {each['step']}, epoch {each['epoch']:.3g}")
-            for each in config["snapshots"]
-            if (folder / SNAPSHOTS / f"{each['step']}.safetensors").is_file()
+            for each in list_snapshots(folder, config)
         ]
         # The last snapshot is the trained generator.
         self.snapshots = [*listed[:-1], Snapshot(None, listed[-1].name if listed else "trained")]
@@ -69,11 +64,7 @@ class TrainedNetwork:
         return seeded_latents(count, self.latent_dim, seed, truncation)
 
     def generate(self, z: Tensor, step: int | None = None) -> np.ndarray:
-        """Generate images with the snapshot of a step.
-
-        Raises:
-            PipelineError: the snapshot no longer exists.
-        """
+        """Generate images with the snapshot of a step."""
         return generate_images(self._generator(step), z).numpy()
 
     def interpolate(self, first: Tensor, second: Tensor, position: float) -> Tensor:
@@ -81,10 +72,6 @@ class TrainedNetwork:
         return spherical_path(first[0], second[0], np.array([position]))
 
     def reconstruct(self, name: str, content: bytes, margin: float) -> Reconstruction:
-        """Encode and reconstruct the image in a file with that name and content.
-
-        Raises:
-            PipelineError: it is not an image or is blank, or the network has no encoder.
-        """
+        """Encode and reconstruct the image in a file; raise a PipelineError if it is not one."""
         original = prepare_image(Path(name or "image"), self.resolution, margin, content)
         return reconstruct(self._generator(None), self._encoder, np.stack([original]))

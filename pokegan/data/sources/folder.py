@@ -1,7 +1,9 @@
 """The source `folder`: all pictures below a folder of the user."""
 
+import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from contextlib import contextmanager
+from pathlib import Path
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.provenance import root
@@ -9,19 +11,11 @@ from pokegan.core.provenance import root
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")
 
 
-def is_picture(name: str) -> bool:
-    """Return whether a file name has the suffix of a picture and no part of it is hidden."""
-    hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
-    return name.lower().endswith(SUFFIXES) and not hidden
-
-
 def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each picture below the folder that params.yaml names.
 
-    A relative path starts at the root of the repository, also in DVC's temporary workspaces.
-
-    Raises:
-        PipelineError: the folder is not set, does not exist or holds no picture.
+    A relative path starts at the root of the repository, also in DVC's temporary workspaces. Raises
+    a PipelineError if the folder is not set, does not exist or holds no picture.
     """
     if folder is None:
         raise PipelineError(
@@ -37,28 +31,43 @@ def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
 def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, bytes]]:
     """Yield name (``pictures/path``) and content of each picture below a folder.
 
-    Hidden files and folders are skipped. `parameter` names the folder in error messages.
-
-    Raises:
-        PipelineError: there is no picture, one cannot be read, or a link leaves the folder.
+    `parameter` names the folder in errors. Raises a PipelineError if there is no picture, one
+    cannot be read, or a link leaves the folder.
     """
-    found = False
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if not is_picture(name) or not path.is_file():
-            continue
+    files = list_files(folder)
+    pictures = [each for each in files if each.name.lower().endswith(SUFFIXES) and each.is_file()]
+    if not pictures:
+        suffixes = ", ".join(suffix[1:] for suffix in SUFFIXES)
+        raise PipelineError(f"{parameter} holds no picture ({suffixes}); correct the path.")
+    for path in pictures:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise PipelineError(
                 f"{path} is a link that leaves {folder}; copy the file there or remove the link."
             )
-        try:
+        with _readable():
             content = path.read_bytes()
-        except OSError as error:
-            raise PipelineError(
-                f"{path} cannot be read ({error.strerror}); make it readable or remove it."
-            ) from error
-        found = True
-        yield f"pictures/{name}", content
-    if not found:
-        suffixes = ", ".join(suffix[1:] for suffix in SUFFIXES)
-        raise PipelineError(f"{parameter} holds no picture ({suffixes}); correct the path.")
+        yield f"pictures/{path.relative_to(folder).as_posix()}", content
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the sorted paths of all files below a folder, except hidden files and folders."""
+    files: list[Path] = []
+    with _readable():
+        for place, folders, names in os.walk(folder, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            files += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(files)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PipelineError(
+            f"{error.filename} cannot be read ({error.strerror}); make it readable or move it."
+        ) from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
