@@ -13,19 +13,15 @@ DIRECT, INDIRECT = "●", "○"
 PAGE = """\
 # Stages that a change of a parameter reruns
 
-Written by `make docs` (`pokegan affected`) from DVC's graph of dvc.yaml; do not edit.
-`pokegan affected dcgan819.lr augment` lists the stages for some parameters.
+Written by `make docs`; do not edit. `pokegan affected dcgan819.lr` lists the stages of a parameter.
 
 - ● depends on the parameter: the stage reruns, or DVC restores its outputs from its cache.
 - ○ depends on the outputs of such a stage: it reruns if they change.
-- Names beside a mark restrict it to these networks or data sets. All other stages stay as they are.
+- Names beside a mark restrict it to these networks or data sets.
 
 {table}
-`evaluate.encoders` also decides which stages exist: a new encoder adds its `encode` and `evaluate`
-stages. `index`, `inspect` and `classify_types` use the first encoder and rerun if that changes.
-
-A stage reruns even if the new value makes no difference to it: the shared `lr` retrains all
-networks, also those with an `lr` of their own.
+A new encoder in `evaluate.encoders` adds `encode` and `evaluate` stages; others use the first one.
+The shared `lr` retrains all networks, also those with an `lr` of their own.
 """
 Marks = dict[str, dict[str, str]]  # parameter → stage → mark
 
@@ -36,35 +32,26 @@ def affected(names: tuple[str, ...]) -> None:
     """List the stages that rerun after a change of PARAMETER, in the order of the pipeline.
 
     PARAMETER is a key of params.yaml (dcgan819.lr) or a section (augment). Without one, print the
-    table of all parameters in Markdown (docs/parameters.md).
-
-    Only dvc.yaml and params.yaml are read. For changes of code, use `dvc status` and
-    `dvc repro --dry`.
-
-    \b
-    pokegan affected lr dcgan819.batch_size
-    pokegan affected > docs/parameters.md
-    """  # noqa: D301
+    table of all parameters in Markdown (docs/parameters.md). For changes of code, use `dvc status`.
+    """
     read_params()  # checks the values
     keys = [key for key, _ in flatten(load_yaml(PARAMS_FILE))]
-    chosen = [key for name in names for key in find(name, keys)]
+    chosen = {key for name in names for key in find(name, keys)}
     stages, marks = read_graph()
     if names:
-        for stage in stages:
-            if any(stage in marks.get(key, ()) for key in chosen):
-                click.echo(stage)
+        reruns = set().union(*(marks.get(key, ()) for key in chosen))
+        click.echo("".join(f"{stage}\n" for stage in stages if stage in reruns), nl=False)
     else:
         click.echo(PAGE.format(table=make_table(keys, stages, marks)), nl=False)
 
 
 def find(name: str, keys: list[str]) -> list[str]:
     """Return the key of that name, or all keys of that section; raise if there is none."""
-    found = [key for key in keys if f"{key}.".startswith(f"{name}.")]
-    if not found:
-        known = [*keys, *dict.fromkeys(key.partition(".")[0] for key in keys)]
-        (closest,) = get_close_matches(name, known, n=1, cutoff=0)
-        raise PipelineError(f"{PARAMS_FILE} has no parameter {name!r}; did you mean {closest}?")
-    return found
+    if found := [key for key in keys if f"{key}.".startswith(f"{name}.")]:
+        return found
+    known = [*keys, *dict.fromkeys(key.partition(".")[0] for key in keys)]
+    (closest,) = get_close_matches(name, known, n=1, cutoff=0)
+    raise PipelineError(f"{PARAMS_FILE} has no parameter {name!r}; did you mean {closest}?")
 
 
 def read_graph() -> tuple[list[str], Marks]:
@@ -83,16 +70,14 @@ def read_graph() -> tuple[list[str], Marks]:
                         readers.setdefault(key, []).append(stage)
     except DvcException as error:
         reason = " ".join(str(error).split())
-        raise PipelineError(f"DVC cannot read the pipeline: {reason.rstrip('.')}.") from error
-    marks: Marks = {}
-    for key, direct in readers.items():
-        reruns = set(plan_repro(graph, direct, downstream=True))
-        marks[key] = {
+        raise PipelineError(f"DVC cannot read the pipeline ({reason}).") from error
+    return [stage.addressing for stage in plan], {
+        key: {
             stage.addressing: DIRECT if stage in direct else INDIRECT
-            for stage in plan
-            if stage in reruns
+            for stage in plan_repro(graph, direct, downstream=True)
         }
-    return [stage.addressing for stage in plan], marks
+        for key, direct in readers.items()
+    }
 
 
 def make_table(keys: list[str], stages: list[str], marks: Marks) -> str:
@@ -103,7 +88,8 @@ def make_table(keys: list[str], stages: list[str], marks: Marks) -> str:
         family = families.setdefault(name.partition("_")[0] if item else name, {})
         family[stage] = item.partition("-")[0]
     rows = [["parameter", *families], ["---", *(":-:" for _ in families)]]
-    for (found, section), group in groupby(keys, lambda key: (marks.get(key, {}), _section(key))):
+    sections = {key: key.split(".")[0] if "." in key else None for key in keys}
+    for (found, section), group in groupby(keys, lambda key: (marks.get(key, {}), sections[key])):
         names = list(group)
         if section and names == find(section, keys):
             names = [f"{section}.*"]
@@ -116,12 +102,7 @@ def _cell(marks: dict[str, str], family: dict[str, str]) -> str:
     """Return the marks of a family, each with the items that it is restricted to."""
     parts = []
     for mark in (DIRECT, INDIRECT):
-        items = [item for stage, item in family.items() if marks.get(stage) == mark]
-        if items:
+        if items := [item for stage, item in family.items() if marks.get(stage) == mark]:
             names = [] if len(items) == len(family) else dict.fromkeys(items)
             parts.append(" ".join([mark, *names]))
     return ", ".join(parts)
-
-
-def _section(key: str) -> str:
-    return key.rpartition(".")[0].partition(".")[0]

@@ -2,22 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pokegan.core.arrays import load_images
-from pokegan.core.files import reading
 from pokegan.report.charts import DASHES, palette, script
-from pokegan.report.copies import nearest_images
 from pokegan.report.data_sets import augmented_inputs, contact_sheet, enlargement
-from pokegan.report.features import classification, discriminator_features
-from pokegan.report.latent_space import latent_space, reconstructions
+from pokegan.report.inspections import inspections
 from pokegan.report.results import NetworkResults
 from pokegan.report.samples import RATE, real_grid, time_lapse
-from pokegan.report.scores import encoder_scores
-from pokegan.report.training import training_charts
-from pokegan.report.types import read_types
+from pokegan.report.scores import encoder_scores, training_charts
+from pokegan.report.types import classification, read_types
 
 # Template → heading.
 SECTIONS = {
@@ -53,11 +48,7 @@ def render_page(
     grids: Path,
     animations: Path,
 ) -> str:
-    """Render the page, and write image grids and animations to two folders.
-
-    Raises:
-        PipelineError: an input is missing or damaged.
-    """
+    """Render the page, and write image grids and animations to two folders."""
     names = [network.name for network in networks]
     colors = palette(names)
     real, classified = load_images(reference), read_types(*types)
@@ -82,23 +73,3 @@ def render_page(
         augmented={each.name: augmented_inputs(each) for each in networks if each.augmentation},
         script=script(),
     )
-
-
-def inspections(
-    networks: Sequence[NetworkResults], colors: dict[str, str]
-) -> dict[str, dict[str, Any]]:
-    """Return section → network → content, for the parts that the inspections have."""
-    parts = ("copies", "latent_spaces", "reconstructions", "features")
-    found: dict[str, dict[str, Any]] = {part: {} for part in parts}
-    for network in networks:
-        name, inspection = network.name, network.inspection
-        if not inspection:
-            continue
-        with reading(network.folder / "inspection.*"):
-            found["copies"][name] = nearest_images(inspection, colors[name])
-            found["latent_spaces"][name] = latent_space(inspection)
-            if "reconstruction" in inspection:
-                found["reconstructions"][name] = reconstructions(inspection, colors[name])
-            if "discriminator" in inspection:
-                found["features"][name] = discriminator_features(inspection)
-    return found

@@ -1,13 +1,20 @@
-"""Scores of the networks, as curves over the training and as a table."""
+"""Scores and losses of the networks, as curves over the training and as a table."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from pokegan.core.files import reading
 from pokegan.metrics.names import metric_name
-from pokegan.report.charts import curves
+from pokegan.report.charts import Chart, curves
 from pokegan.report.results import ENCODERS, NetworkResults
 
+TRAINING_TITLES = {
+    "discriminator_loss": "discriminator loss",
+    "generator_loss": "generator loss",
+    "d_real": "D(x)",
+    "d_fake": "D(G(z))",
+    "diversity": "diversity of the samples",
+}
 TITLES = {
     "fd": "Fréchet distance",
     "kd": "kernel distance × 1000",
@@ -19,15 +26,18 @@ TITLES = {
 INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
 
 
+def training_charts(networks: Sequence[NetworkResults], colors: dict[str, str]) -> list[Chart]:
+    """Return the charts of all trainings."""
+    histories = {network.name: network.history for network in networks}
+    return curves(histories, TRAINING_TITLES, colors)
+
+
 def encoder_scores(
     encoder: str, networks: Sequence[NetworkResults], colors: dict[str, str]
 ) -> dict[str, Any]:
     """Return the charts and the cells of the table for one encoder.
 
     Kernel distances are multiplied by 1000, as in publications.
-
-    Raises:
-        PipelineError: scores of a network are incomplete.
     """
     scored = [network for network in networks if encoder in network.scores]
     titles = {

@@ -1,5 +1,6 @@
-"""Mean images of the types of Pokémon, and how well the types can be classified."""
+"""Types of Pokémon: their mean images, and how well features of images predict them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,21 @@ import numpy as np
 
 from pokegan.core.files import load_arrays, read_json, reading
 from pokegan.report.animation import data_uri, downscale
+from pokegan.report.results import ENCODERS
+
+TITLES = {
+    "commonest": "majority class",
+    "shape": "silhouette",
+    "pixels": "raw pixels",
+    "colour": "color histogram",
+}
+SCORES = ("accuracy", "balanced_accuracy", "water_auc")
 
 
 def read_types(arrays: Path, facts: Path) -> dict[str, Any]:
     """Read what stages/classify_types.py writes, an .npz and a .json.
 
-    Returns:
-        "facts", with the scores of kinds of features if there are enough images; "cards", one per
-        type.
-
-    Raises:
-        PipelineError: a file is missing or damaged.
+    Returns "facts", with scores if there are enough images, and "cards", one per type.
     """
     with reading(arrays):
         return {"facts": read_json(facts), "cards": cards(load_arrays(arrays))}
@@ -39,3 +44,36 @@ def cards(portraits: dict[str, np.ndarray]) -> list[dict[str, Any]]:
         }
         for index, name in enumerate(portraits["names"])
     ]
+
+
+def classification(
+    types: Mapping[str, Any], discriminators: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows of the table: other features, untrained discriminators, trained ones.
+
+    Networks of the same shape have the same initial weights, and share a row.
+
+    Args:
+        types: facts of stages/classify_types.py.
+        discriminators: network → what `discriminator_features` returns.
+    """
+    titles = {**TITLES, "encoder": ENCODERS.get(types.get("encoder", ""), "encoder")}
+    rows = [_row(title, kind, types) for kind, title in titles.items()]
+    untrained: dict[tuple[float, ...], list[str]] = {}
+    for name, facts in discriminators.items():
+        scores = tuple(_row("", "untrained", facts)["scores"].values())
+        untrained.setdefault(scores, []).append(name)
+    shared = len(untrained) == 1 and len(discriminators) > 1
+    for names in untrained.values():
+        title = "discriminator, untrained" if shared else f"{', '.join(names)}, untrained"
+        rows.append(_row(title, "untrained", discriminators[names[0]]))
+    rows += [_row(name, "trained", facts) for name, facts in discriminators.items()]
+    return [row for row in rows if row["scores"]]
+
+
+def _row(title: str, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    keys = {score: f"{kind}_{score}" for score in SCORES}
+    scores = {
+        score: (facts[key], facts[f"{key}_spread"]) for score, key in keys.items() if key in facts
+    }
+    return {"title": title, "kind": kind, "scores": scores}

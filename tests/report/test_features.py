@@ -10,7 +10,7 @@ import numpy as np
 from click.testing import Result
 
 from pokegan.core.files import load_arrays
-from pokegan.report.features import classification
+from pokegan.report.types import classification
 from tests.report.fixtures import FULL, TASK, edit_json, page, probe
 
 TYPES = Path("reports/types.json")

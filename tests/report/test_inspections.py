@@ -9,8 +9,7 @@ import pytest
 from click.testing import Result
 
 from pokegan.core.files import load_arrays, read_json
-from pokegan.report.copies import nearest_images
-from pokegan.report.latent_space import latent_space, pairs, reconstructions
+from pokegan.report.inspections import latent_space, nearest_images, pairs, reconstructions
 from tests.report.fixtures import FULL, colors, decode, edit_json, page
 
 GREEN = "#009E73"
