@@ -54,9 +54,6 @@ def spherical_path(first: Tensor, second: Tensor, positions: np.ndarray) -> Tens
 
     The length changes linearly; latents on a straight line would be shorter than samples of
     N(0, 1). Positions (T,) are 0 at the first latent and 1 at the second; returns (T, latent_dim).
-
-    Raises:
-        PipelineError: a latent is zero or has fewer than two numbers.
     """
     ends = torch.stack([first, second]).double().numpy()
     lengths = (ends**2).sum(axis=1) ** 0.5

@@ -9,11 +9,7 @@ from pokegan.core.files import reading
 
 
 def load_images(path: Path) -> np.ndarray:
-    """Return the images of a data set, uint8 (N, R, R, 3), memory-mapped and read-only.
-
-    Raises:
-        PipelineError: the file is missing or damaged, or holds another kind of array.
-    """
+    """Return the images of a data set, uint8 (N, R, R, 3), memory-mapped and read-only."""
     with reading(path):
         images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     square = images.ndim == 4 and images.shape[1] == images.shape[2]
@@ -26,11 +22,7 @@ def load_images(path: Path) -> np.ndarray:
 
 
 def check_resolution(path: Path, found: int, expected: int) -> None:
-    """Check that the images of a file have the resolution that a network was trained at.
-
-    Raises:
-        PipelineError: the resolutions differ.
-    """
+    """Raise a PipelineError unless images have the resolution that a network was trained at."""
     if found != expected:
         raise PipelineError(
             f"{path} holds images of {found}×{found} pixels, but the network was trained at "

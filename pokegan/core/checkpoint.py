@@ -63,10 +63,8 @@ class Checkpoint:
     def open(self) -> dict[str, Any] | None:
         """Lock the checkpoint, and return its state with tensors on the CPU, or None without one.
 
-        A damaged file is renamed, with a warning.
-
-        Raises:
-            PipelineError: another process runs the same training, or the folder is not writable.
+        A damaged file is renamed, with a warning. Raises a PipelineError if another process runs
+        the same training, or the folder is not writable.
         """
         import torch
 

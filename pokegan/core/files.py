@@ -1,4 +1,8 @@
-"""Read and write the files of the pipeline; an output is complete or does not exist."""
+"""Read and write the files of the pipeline; an output is complete or does not exist.
+
+All functions raise a `PipelineError` for what the user can fix: a missing or damaged file, a full
+disk, an output that cannot be written.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,6 @@ def reading(path: Path) -> Iterator[None]:
 
     The block holds all that depends on the content: a missing key or a wrong shape is reported
     like a damaged file. The path may be a folder; a `PipelineError` passes unchanged.
-
-    Raises:
-        PipelineError: the file is missing, unreadable, damaged or of another format.
     """
     try:
         yield
@@ -54,9 +55,6 @@ def atomic_write(output: Path) -> Iterator[Path]:
 
     Works for a file and for a folder that the block creates. If the block fails, the temporary
     path is removed and an earlier output remains.
-
-    Raises:
-        PipelineError: the disk is full or the output cannot be written.
     """
     short = output.name[:40]  # no longer than the name itself may be
     temporary = output.with_name(f".{short}.{os.getpid()}.partial")
@@ -118,11 +116,7 @@ def save_arrays(output: Path, /, *, compress: bool = False, **arrays: Any) -> No
 
 
 def load_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
-    """Read the named arrays of an ``.npz``, or all arrays if no name is given.
-
-    Raises:
-        PipelineError: the file is missing or damaged, or an array is missing.
-    """
+    """Read the named arrays of an ``.npz``, or all arrays if no name is given."""
     import numpy as np
 
     with reading(path), np.load(path, allow_pickle=False) as file:
@@ -137,13 +131,7 @@ def save_table(output: Path, table: pd.DataFrame, digits: int | None = None) -> 
 
 
 def read_table(path: Path, columns: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """Read a CSV table.
-
-    `columns` maps the columns to read to their dtypes; by default all are read.
-
-    Raises:
-        PipelineError: the file is missing or damaged, or a column is missing.
-    """
+    """Read a CSV table; `columns` maps the columns to read to their dtypes, by default all."""
     import pandas as pd
 
     with reading(path):
@@ -156,11 +144,7 @@ def save_json(output: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        PipelineError: the file is missing or damaged.
-    """
+    """Read a JSON file."""
     with reading(path):
         return json.loads(path.read_text(encoding="utf-8"))
 

@@ -10,15 +10,7 @@ WHITE = 255
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
-    """Arrange images in rows on white.
-
-    Args:
-        images: uint8 (N, H, W, 3).
-        columns: images per row.
-
-    Returns:
-        One image, uint8 (H', W', 3).
-    """
+    """Arrange images, uint8 (N, H, W, 3), in rows of so many columns on white: (H', W', 3)."""
     count, height, width, _ = images.shape
     rows = ceil(count / columns)
     sheet = np.full(

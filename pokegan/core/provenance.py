@@ -27,11 +27,8 @@ def git(*arguments: str, folder: Path | None = None, check: bool = True) -> str:
     """Run git in a folder and return what it prints, stripped.
 
     The settings of a surrounding git hook are ignored, and git never prompts for a password. The
-    folder is the working directory by default; without `check` a command that fails gives "".
-
-    Raises:
-        FileNotFoundError: git is not installed.
-        subprocess.CalledProcessError: the command failed; `stderr` holds the reason.
+    folder is the working directory by default. If git is not installed or fails, the error of
+    `subprocess` is raised, or without `check` the result is "".
     """
     env = {key: value for key, value in os.environ.items() if key not in SET_BY_HOOKS}
     try:

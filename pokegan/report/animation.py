@@ -53,14 +53,9 @@ def data_uri(pixels: np.ndarray, lossless: bool = True) -> str:
 def save_animation(
     output: Path, frames: np.ndarray, rate: float, hold: float = 0, lossless: bool = True
 ) -> None:
-    """Write an endless animated WebP or GIF.
+    """Write frames, uint8 (N, H, W, 3), as an endless WebP, or as a GIF of 256 colors per frame.
 
-    Args:
-        output: .webp or .gif, which reduces each frame to 256 colors.
-        frames: uint8 (N, H, W, 3).
-        rate: frames per second.
-        hold: additional seconds of the last frame.
-        lossless: of WebP.
+    The rate is in frames per second; the last frame is held for `hold` additional seconds.
     """
     first, *others = map(to_image, frames)
     durations = [round(1000 / rate)] * len(frames)

@@ -38,11 +38,7 @@ def enlargement(file: Path) -> dict[str, Any]:
 
 
 def augmented_inputs(network: NetworkResults) -> dict[str, Any]:
-    """Arrange real images above augmented inputs of a discriminator.
-
-    Raises:
-        PipelineError: samples.npz has no such examples.
-    """
+    """Arrange real images above augmented inputs of a discriminator."""
     with reading(network.folder / "samples.npz"):
         real, augmented = network.samples["true"], network.samples["seen"]
     images = downscale(np.concatenate([real, *augmented]))

@@ -62,11 +62,8 @@ def read_results(
 ) -> tuple[list[NetworkResults], dict[str, Path]]:
     """Read the results of networks from their subfolders.
 
-    Returns:
-        The trained networks, and for each of the others the first file that is missing.
-
-    Raises:
-        PipelineError: a file is damaged, or no network is trained.
+    Returns the trained networks, and for each of the others the first file that is missing. Raises
+    a PipelineError if a file is damaged, or no network is trained.
     """
     trained: list[NetworkResults] = []
     untrained: dict[str, Path] = {}

@@ -11,7 +11,10 @@ from pokegan.data.sources import folder, git, kaggle, npm
 
 
 def read_source(params: Download, scratch: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file of the source; `scratch` is for temporary files."""
+    """Yield name and content of each file of the source; `scratch` is for temporary files.
+
+    Raises a PipelineError if the source is not available, incomplete, or not what is pinned.
+    """
     match params.source:
         case "npm":
             return npm.read_packages(params.npm, scratch)

@@ -20,10 +20,6 @@ def write_archive(archive: Path, files: Iterable[tuple[str, bytes]]) -> int:
 
 
 def read_archive(archive: Path) -> ZipFile:
-    """Open the zip archive.
-
-    Raises:
-        PipelineError: the archive is missing or damaged.
-    """
+    """Open the zip archive; raise a PipelineError if it is missing or damaged."""
     with reading(archive):
         return ZipFile(archive)

@@ -11,13 +11,7 @@ from pokegan.data.sources.folder import read_folder
 
 
 def read_repository(params: GitFolder, scratch: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each picture below a folder of a repository.
-
-    Only that commit and that folder are fetched.
-
-    Raises:
-        PipelineError: the repository, the commit or the folder is not available.
-    """
+    """Yield name and content of each picture below a folder; only that commit of it is fetched."""
     name = f"{params.repository} at {params.commit[:12]}"
     below = params.path.removeprefix("./").strip("/").removesuffix(".")
     if ".." in Path(below).parts:

@@ -9,11 +9,7 @@ from pokegan.data.sources.folder import read_folder
 
 
 def read_dataset(params: KaggleDataset) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each picture of a Kaggle data set.
-
-    Raises:
-        PipelineError: kagglehub is not installed, or the download fails.
-    """
+    """Yield name and content of each picture of a Kaggle data set."""
     try:
         import kagglehub
     except ImportError as error:

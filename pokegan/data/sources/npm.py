@@ -51,14 +51,8 @@ def read_packages(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield name (``package/path``) and content of the wanted files of pinned packages.
 
-    Args:
-        packages: pins by package name.
-        scratch: folder for the archives.
-        section: section of params.yaml that holds the pins, for error messages.
-        wanted: pattern of the wanted files by package name.
-
-    Raises:
-        PipelineError: a package is unknown, cannot be downloaded or has another hash.
+    Pins and patterns of the wanted files are by package name; `section` of params.yaml holds the
+    pins. Raises a PipelineError if a package is unknown, cannot be downloaded or has another hash.
     """
     for name, pin in packages.items():
         if name not in wanted:
