@@ -26,15 +26,7 @@ def classify_types(
     """
     params = read_params("seed")
 
-    from pokegan.analysis.appearance import color_histograms, raw_pixels, shapes, type_portraits
-    from pokegan.analysis.probing import (
-        accuracy_by_type,
-        linear_probe,
-        majority_baseline,
-        make_task,
-        read_labels,
-        summarize,
-    )
+    from pokegan.analysis import appearance, probing
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.arrays import load_images
     from pokegan.core.progress import progress_bar
@@ -43,30 +35,31 @@ def classify_types(
     from pokegan.tracking.run import track_run
 
     images = load_images(pictures)
-    labels = read_labels(types, len(images))
-    task = make_task(labels)
+    labels = probing.read_labels(types, len(images))
+    task = probing.make_task(labels)
     set_deterministic(params.seed)
     device = choose_device()
     network = load_encoder(encoder, device)
     facts = {"encoder": encoder, "encoder_sha256": network.sha256, **task.facts}
-    arrays: dict[str, Any] = type_portraits(images, labels["first_type"])
+    arrays: dict[str, Any] = appearance.type_portraits(images, labels["first_type"])
     scores: dict[str, float] = {}
     with track_run("classify_types", params) as run:
         if task.is_possible:
             labeled = images[task.rows]
             with progress_bar("classify_types", len(task)) as bar:
                 encoded = encode(network, labeled, device, bar.update).features
-            folds, facts["commonest"] = majority_baseline(task, params.seed)
-            scores |= summarize("commonest", folds)
-            for kind, features in (
-                ("colour", color_histograms(labeled)),
-                ("shape", shapes(labeled)),
-                ("pixels", raw_pixels(labeled)),
-                ("encoder", encoded),
-            ):
-                folds, predictions = linear_probe(features, task, params.seed)
-                scores |= summarize(kind, folds)
-                arrays[f"told_by_{kind}"] = accuracy_by_type(task, predictions, arrays["names"])
+            folds, facts["commonest"] = probing.majority_baseline(task, params.seed)
+            scores |= probing.summarize("commonest", folds)
+            for kind, features in {
+                "colour": appearance.color_histograms(labeled),
+                "shape": appearance.shapes(labeled),
+                "pixels": appearance.raw_pixels(labeled),
+                "encoder": encoded,
+            }.items():
+                folds, predictions = probing.linear_probe(features, task, params.seed)
+                scores |= probing.summarize(kind, folds)
+                accuracies = probing.accuracy_by_type(task, predictions, arrays["names"])
+                arrays[f"told_by_{kind}"] = accuracies
         save_json(output_json, facts | scores)
         save_arrays(output_npz, **arrays)
         run.log_metrics(scores)

@@ -8,9 +8,9 @@ import torch
 
 from pokegan.analysis.subset import evenly_spaced
 from pokegan.core.errors import PipelineError
-from pokegan.core.files import load_arrays, read_table, round_sig, save_arrays
+from pokegan.core.files import read_table, round_sig
 from pokegan.metrics.encoding import Encoder
-from pokegan.metrics.features import check_encoder
+from pokegan.metrics.features import load_encoded, save_encoded
 from pokegan.metrics.neighbors import distance_blocks, nearest_neighbors
 
 # Images to show: the closest, and others at even ranks, each beside its neighbors.
@@ -105,14 +105,13 @@ def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarra
 
 
 def save_index(path: Path, encoder: Encoder, index: Index) -> None:
-    """Write an index with the name and the checksum of its encoder."""
-    save_arrays(path, encoder=encoder.name, sha256=encoder.sha256, **index._asdict())
+    """Write the index of a data set by an encoder."""
+    save_encoded(path, encoder, **index._asdict())
 
 
 def load_index(path: Path, encoder: Encoder, count: int) -> Index:
-    """Read the index of a data set by an encoder."""
-    stored = load_arrays(path, "encoder", "sha256", *Index._fields)
-    check_encoder(path, stored, encoder)
+    """Read the index of a data set of `count` images by an encoder."""
+    stored = load_encoded(path, encoder, *Index._fields)
     index = Index(*(stored[name] for name in Index._fields))
     if len(index.features) != count:
         raise PipelineError(

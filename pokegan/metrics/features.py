@@ -1,6 +1,7 @@
 """Features of two halves of the real images, and the file that stores them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,32 +32,31 @@ def save_features(
     rows: tuple[np.ndarray, np.ndarray],
     features: tuple[Features, Features],
 ) -> None:
-    """Write the features of two halves, their rows in the data set and the encoder's checksum."""
-    save_arrays(
-        file,
-        encoder=encoder.name,
-        sha256=encoder.sha256,
-        rows=np.stack(rows),
-        features=np.stack([each.features for each in features]),
-        logits=np.stack([each.logits for each in features]),
-    )
+    """Write the features of two halves, and their rows in the data set."""
+    columns = {key: [getattr(each, key) for each in features] for key in ("features", "logits")}
+    save_encoded(file, encoder, rows=np.stack(rows), **columns)
 
 
 def load_features(file: Path, encoder: Encoder) -> tuple[Features, Features]:
     """Read the features of both halves."""
-    stored = load_arrays(file, "encoder", "sha256", "features", "logits")
+    stored = load_encoded(file, encoder, "features", "logits")
     with reading(file):
-        pairs = zip(stored["features"], stored["logits"], strict=True)
-        first, second = (Features(*pair) for pair in pairs)
-    check_encoder(file, stored, encoder)
+        first, second = map(Features, stored["features"], stored["logits"])
     return first, second
 
 
-def check_encoder(file: Path, stored: dict[str, np.ndarray], encoder: Encoder) -> None:
-    """Raise a PipelineError unless arrays of a file are by this encoder and its weights."""
+def save_encoded(file: Path, encoder: Encoder, **arrays: Any) -> None:
+    """Write arrays with the name and the checksum of their encoder."""
+    save_arrays(file, encoder=encoder.name, sha256=encoder.sha256, **arrays)
+
+
+def load_encoded(file: Path, encoder: Encoder, *names: str) -> dict[str, np.ndarray]:
+    """Read arrays; raise a PipelineError unless they are by this encoder and its weights."""
+    stored = load_arrays(file, "encoder", "sha256", *names)
     name, sha256 = str(stored["encoder"]), str(stored["sha256"])
     if (name, sha256) != (encoder.name, encoder.sha256):
         raise PipelineError(
             f"{file} holds features of {name} ({sha256[:8]}…), not of {encoder.name} "
             f"({encoder.sha256[:8]}…); delete it and run `dvc repro`."
         )
+    return stored

@@ -5,12 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from pokegan.core.files import round_sig
-from pokegan.metrics.distances import (
-    classifier_score,
-    frechet_distance,
-    kernel_distance,
-    precision_recall,
-)
+from pokegan.metrics import distances
 from pokegan.metrics.encoding import Features
 from pokegan.metrics.names import metric_name
 from pokegan.metrics.neighbors import nearest_neighbors
@@ -39,18 +34,13 @@ class Reference:
         """
         if len(fakes) != len(self):
             raise ValueError(f"{len(fakes)} generated images against {len(self)} real ones")
-        reals = self.first.features
-        precision, recall = precision_recall(fakes.features, reals)
-        close = _nearest(fakes) <= self._close
-        cs = {"cs": classifier_score(fakes.logits, self.splits)[0]} if fakes.logits.size else {}
-        return {
-            "fd": frechet_distance(fakes.features, reals),
-            "kd": kernel_distance(fakes.features, reals),
-            **cs,
-            "precision": precision,
-            "recall": recall,
-            "near_duplicates": float(close.mean()),
-        }
+        pair = fakes.features, self.first.features
+        scores = {"fd": distances.frechet_distance(*pair), "kd": distances.kernel_distance(*pair)}
+        if fakes.logits.size:
+            scores["cs"] = distances.classifier_score(fakes.logits, self.splits)[0]
+        scores["precision"], scores["recall"] = distances.precision_recall(*pair)
+        scores["near_duplicates"] = float((_nearest(fakes) <= self._close).mean())
+        return scores
 
     def score_draws(self, draws: Iterable[Features]) -> tuple[Scores, Scores]:
         """Return mean and standard deviation (empty for one draw) of the scores of each draw."""
