@@ -29,13 +29,13 @@ DIRECTIONS_HELP = (
 )
 
 
-class Page:
-    """One visit to the page.
+def show_truncation(value: float) -> str:
+    """Format the value of the slider, whose right end disables the truncation."""
+    return "off" if value >= NO_TRUNCATION else f"± {value:.1f}"
 
-    Args:
-        networks: the networks to choose from.
-        margin: white border of the visitor's own images, as a share of a side.
-    """
+
+class Page:
+    """One visit to the page; the margin is that of the visitor's own images, see `to_square`."""
 
     def __init__(self, networks: list[TrainedNetwork], margin: float) -> None:
         self._networks = {network.name: network for network in networks}
@@ -44,6 +44,8 @@ class Page:
         self._start: tuple[Tensor, str] | None = None  # latent to move instead of the seed's; name
         self._file: tuple[str, bytes] | None = None  # the visitor's image: name, content
         self._stale = False
+        self._slider = partial(widgets.slider, on_change=self._changed)
+        self._seed_field = partial(widgets.seed_field, on_change=self._changed)
         ui.add_css(HERE / "page.css")
         ui.add_head_html(f"<script>{(HERE / 'sketch.js').read_text(encoding='utf-8')}</script>")
         ui.colors(primary="#3a6ea5")
@@ -76,20 +78,13 @@ class Page:
                 on_change=lambda event: self._choose(event.value),
             )
             self._snapshot_place = ui.element("div")
-            self._truncation = widgets.slider(
-                "Truncation",
-                (0.1, NO_TRUNCATION, 0.1),
-                NO_TRUNCATION,
-                lambda value: "off" if value >= NO_TRUNCATION else f"± {value:.1f}",
-                self._changed,
-            )
+            limits = (0.1, NO_TRUNCATION, 0.1)
+            self._truncation = self._slider("Truncation", limits, NO_TRUNCATION, show_truncation)
 
     def _add_samples(self) -> None:
         with ui.element("section").classes("controls"):
-            self._samples_seed = widgets.seed_field("Seed", 1, self._changed)
-            self._count = widgets.slider(
-                "Images", (1, MAX_SAMPLES, 1), 24, "{:.0f}".format, self._changed
-            )
+            self._samples_seed = self._seed_field("Seed", 1)
+            self._count = self._slider("Images", (1, MAX_SAMPLES, 1), 24, "{:.0f}".format)
         ui.label("Click an image to move it along the directions.").classes("quiet")
         self._sheet = ui.element("div").classes("samples")
         self._samples: list[Any] = []
@@ -108,13 +103,8 @@ class Page:
 
     def _add_interpolation(self) -> None:
         with ui.element("section").classes("controls"):
-            self._seeds = [
-                widgets.seed_field(name, value, self._changed)
-                for value, name in enumerate(("First seed", "Second seed"), 1)
-            ]
-            self._position = widgets.slider(
-                "Position", (0, 1, 0.01), 0.5, "{:.0%}".format, self._changed
-            )
+            self._seeds = [self._seed_field("First seed", 1), self._seed_field("Second seed", 2)]
+            self._position = self._slider("Position", (0, 1, 0.01), 0.5, "{:.0%}".format)
         with ui.element("section").classes("three"):
             self._path = [widgets.image(name, name)[0] for name in ("first", "between", "second")]
 
@@ -144,21 +134,16 @@ class Page:
         last = len(snapshots) - 1
         self._snapshot_place.clear()
         with self._snapshot_place:
-            self._snapshot = widgets.slider(
-                "Training", (0, last, 1), last, lambda i: snapshots[int(i)].name, self._changed
+            self._snapshot = self._slider(
+                "Training", (0, last, 1), last, lambda index: snapshots[int(index)].name
             )
             self._snapshot.set_enabled(last > 0)
         shares = self._network.principal[1][:N_DIRECTIONS].tolist()
         self._sliders_place.clear()
         with self._sliders_place:
+            limits = (-MAX_MOVE, MAX_MOVE, 0.1)
             self._sliders = [
-                widgets.slider(
-                    f"{number} · {share:.1%}",
-                    (-MAX_MOVE, MAX_MOVE, 0.1),
-                    0,
-                    "{:+.1f}".format,
-                    self._changed,
-                )
+                self._slider(f"{number} · {share:.1%}", limits, 0, "{:+.1f}".format)
                 for number, share in enumerate(shares, 1)
             ]
         self._no_encoder.set_visibility(not self._network.has_encoder)
