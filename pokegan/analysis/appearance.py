@@ -61,9 +61,8 @@ def downsample(images: np.ndarray, size: int) -> np.ndarray:
 def type_portraits(images: np.ndarray, types: pd.Series) -> dict[str, np.ndarray]:
     """Average the images (N, R, R, 3) of each type, the most common first; NA is no type.
 
-    Returns:
-        names and counts (T,), colours (T, 3) of the foregrounds, means (T, R, R, 3) and
-        silhouettes (T, R, R), all three uint8.
+    Returns names and counts (T,), colours (T, 3) of the foregrounds, means (T, R, R, 3) and
+    silhouettes (T, R, R), all three uint8.
     """
     counts = types.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     members = [images[(types == name).fillna(False).to_numpy(dtype=bool)] for name in counts.index]

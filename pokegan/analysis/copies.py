@@ -31,8 +31,7 @@ def find_copies(
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Find the nearest training images of generated images with features (N, D).
 
-    Returns:
-        Arrays (distances of all images, and some images with their neighbors) and figures.
+    Returns arrays (distances of all images, and some images with their neighbors) and figures.
     """
     count = min(N_NEIGHBORS, len(training_images))
     distances, rows = nearest_neighbors(features, index.features, count)

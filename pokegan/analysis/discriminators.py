@@ -24,19 +24,15 @@ def compare_with_untrained(
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Compare a discriminator with itself before its training.
 
-    Returns:
-        The first filters of both as images, and figures: the similarity of the filters and, if the
-        task is possible, how well the features of both predict types.
+    Returns the first filters of both as images, and figures: the similarity of the filters and, if
+    the task is possible, how well the features of both predict types.
     """
     calibrate(untrained, images)
     networks = {"trained": trained, "untrained": untrained}
     filters = {kind: first_filters(network) for kind, network in networks.items()}
     similarity = mean_similarity(filters["trained"], filters["untrained"])
-    figures: dict[str, float] = {
-        "filters": len(filters["trained"]),
-        **task.facts,
-        "filters_likeness": round(similarity, 4),
-    }
+    figures: dict[str, float] = {"filters": len(filters["trained"]), **task.facts}
+    figures["filters_likeness"] = round(similarity, 4)
     if task.is_possible:
         labeled = images[task.rows]
         folds = {

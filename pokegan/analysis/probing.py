@@ -90,10 +90,9 @@ def make_task(labels: pd.DataFrame) -> Task:
 def linear_probe(features: np.ndarray, task: Task, seed: int) -> tuple[list[Scores], np.ndarray]:
     """Cross-validate a linear classifier of types on features (N, D).
 
-    Returns:
-        The scores of each fold: accuracy, balanced_accuracy (mean over types), and water_auc, the
-        area under the ROC curve of Water against all other types, if each held-out part has both.
-        The prediction (N,) for each image while it was held out.
+    Returns the scores of each fold: accuracy, balanced_accuracy (mean over types), and water_auc,
+    the area under the ROC curve of Water against all other types, if each held-out part has both;
+    and the prediction (N,) for each image while it was held out.
     """
     random_state = Streams(seed).seed("components of features") % 2**32
     parts = split(task, seed)

@@ -72,10 +72,8 @@ def on_white(image: Image.Image) -> Image.Image:
 def to_square(image: Image.Image, resolution: int, margin: float) -> np.ndarray | None:
     """Crop an RGBA image to its foreground and center it in a white square, undistorted.
 
-    The margin is the white border on each side, as a fraction of the resolution R.
-
-    Returns:
-        uint8 (R, R, 3), resized with antialiasing (bicubic); None if the image is blank.
+    The margin is the white border on each side, as a fraction of the resolution R. Returns uint8
+    (R, R, 3), resized with antialiasing (bicubic), or None if the image is blank.
     """
     flat = on_white(image)
     foreground = foreground_box(image, flat)

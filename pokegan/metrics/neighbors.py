@@ -12,16 +12,10 @@ BLOCK_ROWS = 1000  # rows of the distance matrix in memory at once
 def nearest_neighbors(
     queries: np.ndarray, points: np.ndarray, count: int, exclude_self: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest points of each query by Euclidean distance, in float64.
+    """Find the nearest of M points (M, D) to each query (N, D) by Euclidean distance, in float64.
 
-    Args:
-        queries: (N, D).
-        points: (M, D).
-        count: number of neighbors, at most M, or M - 1 with `exclude_self`.
-        exclude_self: queries and points are the same, and no row is its own neighbor.
-
-    Returns:
-        Distances and rows of the points, (N, count) each, nearest first.
+    With `exclude_self`, queries and points are the same, and no row is its own neighbor. Returns
+    distances and rows of the points, (N, count) each, nearest first; count is at most M.
     """
     distances, rows = [], []
     first, second = (torch.from_numpy(np.asarray(each, np.float64)) for each in (queries, points))

@@ -22,8 +22,7 @@ LANDMARKS = (100, 200, 300, 400)  # epochs at which the original report shows sa
 def time_lapse(network: NetworkResults, grids: Path, animations: Path) -> dict[str, Any]:
     """Write the last samples, the progress of some latents and an animation of a network.
 
-    Returns:
-        The same as data URIs, with labels and the landmarks of the slider.
+    Returns the same as data URIs, with labels and the landmarks of the slider.
     """
     name, run = network.name, network.run
     with reading(network.folder / "samples.npz"):

@@ -51,11 +51,8 @@ def classification(
 ) -> list[dict[str, Any]]:
     """Return the rows of the table: other features, untrained discriminators, trained ones.
 
-    Networks of the same shape have the same initial weights, and share a row.
-
-    Args:
-        types: facts of stages/classify_types.py.
-        discriminators: network → what `discriminator_features` returns.
+    Networks of the same shape have the same initial weights, and share a row. Takes the facts of
+    stages/classify_types.py, and network → what `discriminator_features` returns.
     """
     titles = {**TITLES, "encoder": ENCODERS.get(types.get("encoder", ""), "encoder")}
     rows = [_row(title, kind, types) for kind, title in titles.items()]
