@@ -21,6 +21,7 @@ from pokegan.core.params import load_yaml, read_networks
 ROOT = Path(__file__).parent.parent
 
 NETWORKS = read_networks(ROOT / "dvc.yaml")
+TINY_NETWORK = {"epochs": 1, "batch_size": 12, "latent_dim": 8, "width": 4, "snapshots": 2}
 # The whole pipeline in seconds; tests add the parameters that they are about.
 TINY = {
     "seed": 1,
@@ -31,17 +32,7 @@ TINY = {
     "pokemon14000.count": 72,
     "evaluate.pictures": 8,
     "evaluate.draws": 2,
-    **{
-        f"{network}.{key}": value
-        for network in NETWORKS
-        for key, value in {
-            "epochs": 1,
-            "batch_size": 12,
-            "latent_dim": 8,
-            "width": 4,
-            "snapshots": 2,
-        }.items()
-    },
+    **{f"{network}.{key}": value for network in NETWORKS for key, value in TINY_NETWORK.items()},
 }
 
 
@@ -139,6 +130,14 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
     disable_tracking(monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without a run, mlflow.db, which takes seconds to create."""
+    from tests.tracking.toy import make_store
+
+    return make_store(tmp_path_factory.mktemp("store"))
+
+
 Stage = Callable[..., Result]
 
 
@@ -152,6 +151,12 @@ def stage(workspace: Path, untracked: None) -> Stage:
         return CliRunner().invoke(command, list(arguments))
 
     return call
+
+
+def succeed(result: Result) -> Result:
+    """Check for exit code 0."""
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result
 
 
 def assert_one_sentence(result: Result, *words: str) -> None:

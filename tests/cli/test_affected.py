@@ -17,7 +17,7 @@ from dvc.dependency import param
 from dvc.repo import Repo
 
 from pokegan.cli import main
-from pokegan.cli.affected import Marks, make_table, read_graph
+from pokegan.cli.affected import Marks, read_graph
 from pokegan.core.params import flatten, load_yaml
 from tests.conftest import NETWORKS, ROOT, assert_one_sentence, make_repository, set_params
 
@@ -119,34 +119,6 @@ def test_every_parameter_affects_a_stage_and_every_stage_depends_on_one(graph: G
     assert {stage for marked in marks.values() for stage in marked} == set(stages)
     assert all("●" in marked.values() for marked in marks.values())
     assert {key.partition(".")[0] for key in CHANGES} == {key.partition(".")[0] for key in keys}
-
-
-def test_the_table_groups_parameters_and_stages() -> None:
-    stages = [
-        "prepare@a",
-        "prepare@b",
-        "train@x",
-        "train@y",
-        "evaluate_a@x-e",
-        "evaluate_b@y-e",
-        "report",
-    ]
-    x = {"train@x": "●", "evaluate_a@x-e": "○", "report": "○"}
-    marks = {
-        "lr": {"train@x": "●", "train@y": "●", "evaluate_a@x-e": "○", "evaluate_b@y-e": "○"},
-        "x.epochs": x,
-        "x.lr": x,
-        "score.draws": {"evaluate_a@x-e": "●", "evaluate_b@y-e": "●", "report": "○"},
-        "score.encoders": {"report": "●"},
-    }
-    assert make_table(list(marks), stages, marks) == (
-        "| parameter | prepare | train | evaluate | report |\n"
-        "| --- | :-: | :-: | :-: | :-: |\n"
-        "| `lr` |  | ● | ○ |  |\n"
-        "| `x.*` |  | ● x | ○ x | ○ |\n"
-        "| `score.draws` |  |  | ● | ○ |\n"
-        "| `score.encoders` |  |  |  | ● |\n"
-    )
 
 
 def test_the_stages_of_parameters_are_listed_in_order(

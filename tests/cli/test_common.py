@@ -1,12 +1,11 @@
 """Trained models, outputs and sheets, as the commands share them."""
 
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from pokegan.cli.common import (
     FOLDER,
@@ -17,39 +16,10 @@ from pokegan.cli.common import (
     model_folder,
     save_sheet,
 )
-from pokegan.compute.randomness import Streams
 from pokegan.core.errors import PipelineError
-from pokegan.core.params import read_params
-from pokegan.gans.aegan import Aegan
-from pokegan.gans.dcgan import Dcgan
 from pokegan.networks.sampling import seeded_latents
-from pokegan.networks.weights import save_networks
-
-CPU = torch.device("cpu")
-FACTS = {"latent_dim": 8, "resolution": 32}
-GAP = 2
-
-
-def save_model(folder: Path, name: str = "dcgan819") -> Path:
-    """Save an untrained model with vivid colors; its snapshot at step 2 generates plain gray."""
-    params = read_params(name)[name]
-    gan: Any = (Aegan if name == "aegan" else Dcgan)(params, 0.0002, 32, Streams(1))
-    with torch.no_grad():
-        for weights in gan.generator.parameters():
-            weights.mul_(4)
-    weights = gan.generator.state_dict()
-    blank = {key: torch.zeros_like(value) for key, value in weights.items()}
-    snapshots = [(2, 0.5, blank), (4, 1.0, weights)]
-    save_networks(folder, gan.networks, gan.configs, FACTS, snapshots)
-    return folder
-
-
-def cells(sheet: np.ndarray, columns: int, size: int, height: int | None = None) -> np.ndarray:
-    """Return the images (N, height, size, 3) of a sheet with white gaps of two pixels."""
-    height = height or size
-    assert sheet.shape[1] == columns * (size + GAP) + GAP
-    blocks = sheet[GAP:, GAP:].reshape(-1, height + GAP, columns, size + GAP, 3)
-    return blocks.swapaxes(1, 2)[:, :, :height, :size].reshape(-1, height, size, 3)
+from tests.cli.conftest import CPU, cells
+from tests.models import save_model
 
 
 def test_a_model_is_a_folder_with_a_config(workspace: Path) -> None:
@@ -61,7 +31,7 @@ def test_a_model_is_a_folder_with_a_config(workspace: Path) -> None:
 
 
 @pytest.mark.slow
-def test_models_in_mlflow_are_downloaded(workspace: Path) -> None:
+def test_models_in_mlflow_are_downloaded(workspace: Path, empty_store: Path) -> None:
     """A registered pyfunc model and files of a run, logged with MLflow alone."""
     from pokegan.tracking.store import connect, import_mlflow
 
@@ -71,6 +41,7 @@ def test_models_in_mlflow_are_downloaded(workspace: Path) -> None:
         def predict(self, context, model_input: list[int]) -> list[int]:
             return model_input
 
+    shutil.copy(empty_store, workspace)
     folder = save_model(workspace / "mine")
     client, _ = connect()
     with mlflow.start_run() as run:
@@ -81,18 +52,12 @@ def test_models_in_mlflow_are_downloaded(workspace: Path) -> None:
             pip_requirements=[],
             registered_model_name="mine",
         )
-        mlflow.log_artifacts(str(folder), "files")
-        mlflow.log_artifacts(str(folder), "two/first")
-        mlflow.log_artifacts(str(folder), "two/second")
+        for path in ("files", "two/first", "two/second"):
+            mlflow.log_artifacts(str(folder), path)
     client.set_registered_model_alias("mine", "best", 1)
     run_id = run.info.run_id
-    for address in (
-        "models:/mine@best",
-        "models:/mine/1",
-        logged.model_id,
-        f"runs:/{run_id}/model",
-        f"runs:/{run_id}/files",
-    ):
+    addresses = ["models:/mine@best", "models:/mine/1", logged.model_id]
+    for address in [*addresses, f"runs:/{run_id}/model", f"runs:/{run_id}/files"]:
         found = model_folder(address)
         assert not found.is_relative_to(workspace)
         for file in ("config.json", "generator.safetensors", "snapshots/2.safetensors"):
@@ -147,7 +112,7 @@ def test_pixels_become_squares(drawings: np.ndarray) -> None:
 def test_a_sheet_has_captions_below_the_images(tmp_path: Path, drawings: np.ndarray) -> None:
     captions = ["ab", "a name that is too long for its image", ""]
     save_sheet(tmp_path / "s.png", drawings[:3], columns=8, captions=captions)
-    images = cells(np.asarray(Image.open(tmp_path / "s.png")), 3, 32, 48)
+    images = cells(tmp_path / "s.png", 3, 32, 48)
     assert (images[:, :32] == drawings[:3]).all()
     ink = (images[:, 32:] < 128).any(axis=3)
     assert 10 < np.flatnonzero(ink[0].any(axis=0)).mean() < 22

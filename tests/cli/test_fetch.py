@@ -7,7 +7,7 @@ import pytest
 
 from pokegan.encoders import inception
 from tests.cli.conftest import Pokegan
-from tests.conftest import assert_one_sentence
+from tests.conftest import assert_one_sentence, succeed
 
 
 @pytest.fixture
@@ -22,8 +22,7 @@ def release(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_weights_are_downloaded_once(pokegan: Pokegan, release: Path) -> None:
-    result = pokegan("fetch", "inception")
-    assert result.exit_code == 0, result.output
+    succeed(pokegan("fetch", "inception"))
     file = release.parent / ".weights/weights.pth"
     assert file.read_bytes() == b"weights"
     assert inception.WEIGHTS.find() == file

@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from pokegan.cli.common import enlarge, load_generator_at
-from pokegan.networks.sampling import generate_images, seeded_latents
-from tests.cli.conftest import Pokegan
-from tests.cli.test_common import CPU, cells, save_model
-from tests.conftest import assert_one_sentence
+from pokegan.cli.common import enlarge
+from tests.cli.conftest import Pokegan, cells, generated
+from tests.conftest import assert_one_sentence, succeed
+from tests.models import save_model
 
 
 @pytest.fixture
 def samples(workspace: Path) -> np.ndarray:
     """The first images that `pokegan sample` generates with the model in the folder model."""
-    generator, _ = load_generator_at(save_model(workspace / "model"), CPU)
-    return generate_images(generator, seeded_latents(6, 8, seed=1)).numpy()
+    return generated(save_model(workspace / "model"), 6)
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -26,9 +24,8 @@ def difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def test_a_row_leads_from_each_sample_to_the_next(pokegan: Pokegan, samples: np.ndarray) -> None:
-    result = pokegan("interpolate", "model", "i.png")
-    assert result.exit_code == 0, result.output
-    images = cells(np.asarray(Image.open("i.png")), 10, 64)
+    succeed(pokegan("interpolate", "model", "i.png"))
+    images = cells("i.png", 10, 64)
     assert (enlarge(images[:, ::2, ::2], 2) == images).all()
     rows = images[:, ::2, ::2].reshape(6, 10, 32, 32, 3)
     assert difference(rows[:, 0], samples).max() < 0.1
@@ -43,8 +40,7 @@ def test_a_row_leads_from_each_sample_to_the_next(pokegan: Pokegan, samples: np.
 def test_an_animation_is_endless(pokegan: Pokegan, samples: np.ndarray, suffix: str) -> None:
     file = f"i.{suffix}"
     command = ("interpolate", "model", file, "--between", "4", "--steps", "3", "--rate", "10")
-    result = pokegan(*command)
-    assert result.exit_code == 0, result.output
+    succeed(pokegan(*command))
     content = Path(file).read_bytes()
     with Image.open(file) as image:
         assert image.format == suffix.upper()
@@ -60,20 +56,20 @@ def test_an_animation_is_endless(pokegan: Pokegan, samples: np.ndarray, suffix: 
     if suffix == "webp":
         assert (enlarge(shown[:, ::4, ::4], 4) == shown).all()
     assert difference(shown, enlarge(samples[:4], 4)).max() < (0.1 if suffix == "webp" else 8)
-    assert pokegan(*command).exit_code == 0
+    succeed(pokegan(*command))
     assert Path(file).read_bytes() == content
 
 
 def test_options_change_size_step_and_truncation(pokegan: Pokegan, samples: np.ndarray) -> None:
     plain = ("interpolate", "model", "i.png", "--between", "2", "--steps", "3", "--scale", "1")
-    assert pokegan(*plain).exit_code == 0
-    images = cells(np.asarray(Image.open("i.png")), 3, 32)
+    succeed(pokegan(*plain))
+    images = cells("i.png", 3, 32)
     assert len(images) == 6
     assert difference(images[[0, 2]], samples[:2]).max() < 0.1
-    assert pokegan(*plain, "--step", "2").exit_code == 0
-    assert (cells(np.asarray(Image.open("i.png")), 3, 32) == 128).all()
-    assert pokegan(*plain, "--truncation", "0.01").exit_code == 0
-    alike = cells(np.asarray(Image.open("i.png")), 3, 32)
+    succeed(pokegan(*plain, "--step", "2"))
+    assert (cells("i.png", 3, 32) == 128).all()
+    succeed(pokegan(*plain, "--truncation", "0.01"))
+    alike = cells("i.png", 3, 32)
     assert alike.std(axis=0).mean() < 0.3 * images.std(axis=0).mean()
 
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from pokegan.cli import COMMANDS, main
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, run, succeed
 
 # Slow to import: they must wait until a command runs.
 HEAVY = {"torch", "mlflow", "pandas", "scipy", "numpy", "dvc", "optuna", "PIL"}
@@ -17,8 +17,7 @@ HEAVY = {"torch", "mlflow", "pandas", "scipy", "numpy", "dvc", "optuna", "PIL"}
 def test_every_command_has_a_module_and_help(name: str) -> None:
     command = getattr(import_module(f"pokegan.cli.{name}"), name)
     assert command.name == name
-    result = CliRunner().invoke(main, [name, "--help"])
-    assert result.exit_code == 0, result.output
+    result = succeed(CliRunner().invoke(main, [name, "--help"]))
     assert result.output.startswith(f"Usage: pokegan {name} ")
 
 

@@ -4,23 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from pokegan.analysis.copies import Index, nearest_relatives, save_index
-from pokegan.cli.common import load_generator_at
 from pokegan.core.files import save_array
 from pokegan.metrics.encoding import encode, load_encoder
-from pokegan.networks.sampling import generate_images, seeded_latents
-from tests.cli.conftest import Pokegan
-from tests.cli.test_common import CPU, cells, save_model
-from tests.conftest import assert_one_sentence
+from tests.cli.conftest import CPU, Pokegan, cells, generated
+from tests.conftest import assert_one_sentence, succeed
+from tests.models import save_model
 
 
 @pytest.fixture
 def data(workspace: Path, drawings: np.ndarray) -> Path:
     """A training set that holds three of the generated images, with its index; and a model."""
-    generator, _ = load_generator_at(save_model(workspace / "model"), CPU)
-    copies = generate_images(generator, seeded_latents(3, 8, 1)).numpy()
+    copies = generated(save_model(workspace / "model"), 3)
     images = np.concatenate([drawings[:6], copies])
     save_array(workspace / "data.npy", images)
     encoder = load_encoder("effnet_lite0", CPU)
@@ -32,14 +28,13 @@ def data(workspace: Path, drawings: np.ndarray) -> Path:
 
 def test_a_copied_image_stands_beside_its_copy(pokegan: Pokegan, data: Path) -> None:
     command = ("neighbours", "model", "n.png", "--data", data, "--count", "3", "--scale", "1")
-    result = pokegan(*command)
-    assert result.exit_code == 0, result.output
-    images = cells(np.asarray(Image.open("n.png")), 6, 32, 48)[:, :32].reshape(3, 6, 32, 32, 3)
+    succeed(pokegan(*command))
+    images = cells("n.png", 6, 32, 48)[:, :32].reshape(3, 6, 32, 32, 3)
     assert (images[:, 0] == np.load(data)[6:]).all()
     assert (images[:, 1] == images[:, 0]).all()
     assert (images[:, 2] != images[:, 0]).any(axis=(1, 2, 3)).all()
     content = Path("n.png").read_bytes()
-    assert pokegan(*command).exit_code == 0
+    succeed(pokegan(*command))
     assert Path("n.png").read_bytes() == content
 
 
@@ -48,8 +43,7 @@ def test_the_default_is_the_training_set_of_the_network(pokegan: Pokegan, data: 
     Path("data").mkdir()
     data.rename("data/pokemon2457.npy")
     Path("data_index.npz").rename("data/pokemon2457_index.npz")
-    result = pokegan("neighbours", "dcgan819", "n.png")
-    assert result.exit_code == 0, result.output
+    succeed(pokegan("neighbours", "dcgan819", "n.png"))
     assert Path("n.png").exists()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Pokegan
-from tests.cli.test_common import save_model
 from tests.conftest import assert_one_sentence
+from tests.models import save_model
 
 
 def free_port() -> int:

@@ -13,9 +13,9 @@ from pokegan.cli.common import load_generator_at
 from pokegan.data.rendering import decode, to_square
 from pokegan.networks.sampling import from_uint8, generate_images
 from pokegan.networks.weights import load_network
-from tests.cli.conftest import Pokegan
-from tests.cli.test_common import CPU, cells, save_model
-from tests.conftest import assert_one_sentence
+from tests.cli.conftest import CPU, Pokegan, cells
+from tests.conftest import assert_one_sentence, succeed
+from tests.models import save_model
 
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20">
 <rect x="5" y="2" width="30" height="16" fill="teal"/></svg>"""
@@ -44,9 +44,8 @@ def prepare(name: str) -> np.ndarray:
 
 
 def test_each_image_stands_above_its_reconstruction(pokegan: Pokegan, files: list[str]) -> None:
-    result = pokegan("reconstruct", "model", "r.png", *files, "--scale", "1")
-    assert result.exit_code == 0, result.output
-    pairs = cells(np.asarray(Image.open("r.png")), 4, 32, 96)
+    result = succeed(pokegan("reconstruct", "model", "r.png", *files, "--scale", "1"))
+    pairs = cells("r.png", 4, 32, 96)
     originals, recon = pairs[:, :32], pairs[:, 48:80]
     assert (originals == np.stack([prepare(name) for name in files])).all()
 
@@ -80,12 +79,13 @@ def test_the_same_command_writes_the_same_bytes(pokegan: Pokegan, files: list[st
 
 def test_a_path_leads_from_one_image_to_the_other(pokegan: Pokegan, files: list[str]) -> None:
     pair = ("a.svg", "b.jpg", "--scale", "1")
-    result = pokegan("reconstruct", "model", "p.png", *pair, "--interpolate", "--steps", "5")
-    assert result.exit_code == 0, result.output
-    row = cells(np.asarray(Image.open("p.png")), 7, 32)
+    result = succeed(
+        pokegan("reconstruct", "model", "p.png", *pair, "--interpolate", "--steps", "5")
+    )
+    row = cells("p.png", 7, 32)
     assert (row[[0, -1]] == np.stack([prepare("a.svg"), prepare("b.jpg")])).all()
-    assert pokegan("reconstruct", "model", "r.png", *pair).exit_code == 0
-    recon = cells(np.asarray(Image.open("r.png")), 2, 32, 96)[:, 48:80]
+    succeed(pokegan("reconstruct", "model", "r.png", *pair))
+    recon = cells("r.png", 2, 32, 96)[:, 48:80]
     assert np.abs(row[[1, -2]].astype(int) - recon).max() <= 1
     assert len(json.loads(result.stdout)["pictures"]) == 2
     one = pokegan("reconstruct", "model", "v.png", "a.svg", "--interpolate")
@@ -93,8 +93,8 @@ def test_a_path_leads_from_one_image_to_the_other(pokegan: Pokegan, files: list[
 
 
 def test_the_ninth_image_starts_a_row(pokegan: Pokegan, files: list[str]) -> None:
-    assert pokegan("reconstruct", "model", "r.png", *files, *files, "a.svg").exit_code == 0
-    pairs = cells(np.asarray(Image.open("r.png")), 8, 64, 160)
+    succeed(pokegan("reconstruct", "model", "r.png", *files, *files, "a.svg"))
+    pairs = cells("r.png", 8, 64, 160)
     assert len(pairs) == 16
     assert (pairs[8] == pairs[0]).all()
     assert (pairs[9:] == 255).all()

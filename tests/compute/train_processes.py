@@ -10,7 +10,7 @@ import torch
 
 from pokegan.compute.distributed import all_reduce_mean, process_group
 from pokegan.compute.randomness import Streams
-from tests.gans.families import NAMES, make_gan
+from tests.models import NAMES, make_gan
 
 CASES = [(name, kinds) for name in NAMES for kinds in ((), ("color", "translation", "cutout"))]
 

@@ -8,7 +8,7 @@ import pytest
 from pokegan.core.errors import PipelineError
 from pokegan.data.labels import PACKAGE, label_images, parse_pokedex
 from pokegan.data.sources.npm import integrity
-from tests.conftest import Stage, assert_one_sentence, set_params
+from tests.conftest import Stage, assert_one_sentence, set_params, succeed
 from tests.data.sources.registry import serve
 
 HEADER = "row,source,national_number,form,kind\n"
@@ -75,8 +75,7 @@ def test_the_stage_labels_by_the_pinned_package(
         pin = {"version": "1.2.3", "bytes": len(registry.tarball)}
         pin["integrity"] = integrity(workspace / "pin")
         set_params(workspace, {"label.npm": {PACKAGE: pin}})
-        result = stage("label", "set.csv", "labels.csv")
-        assert result.exit_code == 0, result.output
+        result = succeed(stage("label", "set.csv", "labels.csv"))
         assert "2 of 5 pictures have a type" in result.output
         set_params(workspace, {"label.npm": {PACKAGE: {**pin, "version": "9.9.9"}}})
         assert_one_sentence(stage("label", "set.csv", "b.csv"), "@9.9.9", "check label.npm")
@@ -99,8 +98,7 @@ def test_nothing_is_downloaded_without_numbers_or_without_a_package(
     (workspace / "set.csv").write_text(f"{HEADER}0,own.png,{25 if numbered else ''},,picture\n")
     if numbered:
         set_params(workspace, {"label.npm": None})
-    result = stage("label", "set.csv", "labels.csv")
-    assert result.exit_code == 0, result.output
+    succeed(stage("label", "set.csv", "labels.csv"))
     assert pd.read_csv("labels.csv")["first_type"].isna().all()
 
 

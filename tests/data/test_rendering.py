@@ -66,23 +66,6 @@ def test_the_result_equals_a_crop_of_an_unlimited_white_canvas(
     assert np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 1
 
 
-def test_large_images_are_averaged_first() -> None:
-    y, x = np.mgrid[:600, :6200]
-    values = np.stack([x // 30, y // 20, (x + y) // 50], axis=2).astype(np.uint8)
-    large = Image.fromarray(values).convert("RGBA")
-    pixels = square(large, margin=0.05)
-    expected = square(large.resize((1550, 150), Image.Resampling.BOX), margin=0.05)
-    assert np.abs(pixels.astype(int) - expected).max() <= 2
-
-
-def test_reduction_is_antialiased() -> None:
-    """A fine checkerboard becomes gray instead of another pattern."""
-    board = np.indices((512, 512)).sum(axis=0) % 2 * 255
-    image = Image.fromarray(np.dstack([board] * 3).astype(np.uint8)).convert("RGBA")
-    pixels = square(image, 32)
-    assert np.abs(pixels[4:-4, 4:-4].astype(int) - 127).max() < 10
-
-
 def test_transparent_pixels_become_white() -> None:
     image = Image.new("RGBA", (32, 32), (0, 255, 0, 0))
     ImageDraw.Draw(image).rectangle((8, 8, 23, 23), fill=(200, 0, 0, 255))

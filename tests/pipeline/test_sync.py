@@ -2,27 +2,26 @@
 
 import platform
 import shutil
-import signal
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from dvc.repo import Repo
 
 from pokegan.cli.sync import sync
 from pokegan.tracking import sync as syncing
 from pokegan.tracking.lockfile import StageRun, finished
 from pokegan.tracking.run import Run
 from pokegan.tracking.store import connect, this_process
-from tests.conftest import ROOT, assert_one_sentence, commit, run, start_process
+from tests.conftest import ROOT, assert_one_sentence, commit, run
 from tests.tracking.toy import (
     EVALUATE,
     INSPECT,
     STAGES,
     TRAIN,
     assert_training_is_complete,
-    make_store,
     make_toy,
     points,
     runs,
@@ -45,9 +44,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_store(tmp_path_factory.mktemp("store"))
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of stages
 
 
 @pytest.fixture
@@ -60,8 +61,15 @@ def clone(
     shutil.copy(empty_store, folder)
     run("dvc", "cache", "dir", "--local", str(repository / ".dvc/cache"), cwd=folder)
     monkeypatch.chdir(folder)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return folder
+
+
+@pytest.fixture
+def copy(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Everything in the repository, with its runs, as working directory."""
+    folder = tmp_path / "copy"
+    shutil.copytree(repository, folder)
+    monkeypatch.chdir(folder)
     return folder
 
 
@@ -172,29 +180,21 @@ def test_a_run_that_another_process_logs_is_left_alone(clone: Path, status: str)
     assert left.info.status == "RUNNING"
 
 
-def test_the_run_of_a_killed_process_is_closed(clone: Path) -> None:
-    program = "from types import SimpleNamespace; from pokegan.tracking.run import track_run\n"
-    program += "import time\nwith track_run('a_stage', SimpleNamespace(flat=dict)):"
-    program += " print('started', flush=True); time.sleep(60)"
-    process = start_process(clone, "-c", program, PYTHONPATH=str(ROOT))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+@pytest.mark.parametrize("number", ["free", "that of another process"])
+def test_the_run_of_a_dead_process_is_closed(clone: Path, number: str) -> None:
+    client, experiment = connect()
+    process = DEAD if number == "free" else {**this_process(), "process_started": "1"}
+    client.create_run(experiment, tags={"dvc.stage": "a_stage", **process})
     synchronize()
-    (closed,) = runs(store(clone), "a_stage")
-    assert closed.info.status == "KILLED"
+    assert runs(store(clone), "a_stage")[0].info.status == "KILLED"
 
 
-def test_a_moved_repository_finds_its_artifacts(repository: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "there"
-    shutil.copytree(repository, moved, ignore=shutil.ignore_patterns("cache"))
-    program = "from pokegan.cli.sync import sync; sync()"
-    run("python", "-c", program, cwd=moved, PYTHONPATH=str(ROOT))
-    (trained,) = runs(store(moved), TRAIN)
-    artifacts = (moved / "mlartifacts").as_uri()
+def test_a_moved_repository_finds_its_artifacts(copy: Path) -> None:
+    synchronize()
+    (trained,) = runs(store(copy), TRAIN)
+    artifacts = (copy / "mlartifacts").as_uri()
     assert trained.info.artifact_uri.startswith(artifacts)
-    client = mlflow.MlflowClient(store(moved), store(moved))
+    client = mlflow.MlflowClient(store(copy), store(copy))
     assert client.get_experiment_by_name("pokegan").artifact_location == artifacts
     version = client.get_model_version_by_alias("pokegan-tiny", "best_effnet_lite0")
     uri = client.get_model_version_download_uri(version.name, version.version)
@@ -242,33 +242,29 @@ def test_a_broken_lock_file_costs_no_run(clone: Path, capsys: pytest.CaptureFixt
     assert "DVC cannot read the pipeline" in capsys.readouterr().err
 
 
-def test_the_run_of_an_experiment_is_named_after_it(repository: Path, tmp_path: Path) -> None:
+def test_the_run_of_an_experiment_is_named_after_it(copy: Path, empty_store: Path) -> None:
     """git shows that the experiment's dvc.lock holds what its baseline's does not."""
-    copy = tmp_path / "copy"
-    shutil.copytree(repository, copy)
-    options = ("-n", "bolder", "-S", "seed=2", "download")
-    run("dvc", "exp", "run", *options, cwd=copy, PYTHONPATH=str(ROOT))
-    for name in ("mlflow.db", "mlartifacts"):
-        path = copy / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    program = "from pokegan.cli.sync import sync; sync()"
-    run("python", "-c", program, cwd=copy, PYTHONPATH=str(ROOT))
+    run("dvc", "exp", "run", "-n", "bolder", "-S", "seed=2", "download", cwd=copy)
+    shutil.copy(empty_store, copy)
+    synchronize()
     names = {each.data.tags["dvc.stage"]: each.info.run_name for each in runs(store(copy))}
     assert names["download"] == "download · bolder"
     assert names[TRAIN] == TRAIN
 
 
-def test_a_team_shares_what_was_computed(repository: Path, tmp_path: Path) -> None:
+def test_a_team_shares_what_was_computed(
+    copy: Path, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Files come from a remote, here a folder; no stage runs again, and MLflow has its runs."""
-    copy = tmp_path / "copy"
-    shutil.copytree(repository, copy)
     run("dvc", "remote", "add", "-d", "storage", str(tmp_path / "remote"), cwd=copy)
     commit(copy, "a remote")
-    run("dvc", "push", "-q", cwd=copy)
+    with Repo() as repo:
+        repo.push()
     colleague = tmp_path / "colleague"
     run("git", "clone", "-q", str(copy), str(colleague), cwd=tmp_path)
-    done = run("dvc", "repro", "--pull", cwd=colleague, PYTHONPATH=str(ROOT))
-    assert "Running stage" not in done.stdout
-    program = "from pokegan.cli.sync import sync; sync()"
-    run("python", "-c", program, cwd=colleague, PYTHONPATH=str(ROOT))
+    shutil.copy(empty_store, colleague)
+    monkeypatch.chdir(colleague)
+    with Repo() as repo:
+        assert repo.reproduce(pull=True) == []
+    synchronize()
     assert_training_is_complete(store(colleague))

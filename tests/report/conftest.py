@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from tests.report.fixtures import flat_images, render, save_all
+from tests.conftest import succeed
+from tests.report.fixtures import flat_images, page, render, save_all
 
 
 @pytest.fixture(scope="session")
@@ -14,8 +15,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a rendered page; tests do not change it."""
     root = tmp_path_factory.mktemp("rendered")
     save_all(root, flat_images())
-    result = render(root)
-    assert result.exit_code == 0, result.output
+    succeed(render(root))
     return root
 
 
@@ -30,3 +30,14 @@ def call(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
     """Render the page in the workspace, without the charts' script."""
     monkeypatch.setattr("pokegan.report.page.script", lambda: "")
     return lambda: render(root)
+
+
+@pytest.fixture
+def text(root: Path, call: Callable[[], Result]) -> Callable[[], str]:
+    """Render the page and return its text."""
+
+    def call_and_read() -> str:
+        succeed(call())
+        return page(root)
+
+    return call_and_read

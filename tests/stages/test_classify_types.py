@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Stage, assert_one_sentence
+from tests.conftest import Stage, assert_one_sentence, succeed
 
 ARGUMENTS = ("effnet_lite0", "pictures.npy", "labels.csv", "types.npz", "types.json")
 TYPES = ("Fire", "Water")
@@ -37,8 +37,7 @@ def write(differ_by: str, types: tuple[str, ...] = TYPES, lines: int = LINES) ->
 
 
 def classified(stage: Stage) -> dict[str, float]:
-    result = stage("classify_types", *ARGUMENTS)
-    assert result.exit_code == 0, result.output
+    succeed(stage("classify_types", *ARGUMENTS))
     scores: dict[str, float] = json.loads(Path("types.json").read_text())
     return scores
 

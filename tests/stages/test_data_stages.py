@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from pokegan.data.rendering import distinct_frames
 from pokegan.data.sources.archive import read_archive
-from tests.conftest import ROOT, disable_tracking, run
+from tests.conftest import ROOT, disable_tracking, run, succeed
 
 pytestmark = pytest.mark.slow
 SETS = {"pokemon819": 819, "pokemon14000": 14_000, "pokemon2457": 2457}
@@ -39,8 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         disable_tracking(patch)
         for name, *arguments in map(str.split, STAGES):
-            result = CliRunner().invoke(getattr(import_module(f"stages.{name}"), name), arguments)
-            assert result.exit_code == 0, (result.output, result.exception)
+            succeed(CliRunner().invoke(getattr(import_module(f"stages.{name}"), name), arguments))
     return folder
 
 

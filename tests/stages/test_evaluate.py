@@ -11,12 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pokegan.analysis.copies import load_index
-from pokegan.core.params import read_params
 from pokegan.metrics.encoding import load_encoder
 from pokegan.networks import sampling
-from pokegan.networks.factory import build_network, generator_config
-from pokegan.networks.weights import load_network, save_networks
-from tests.conftest import Stage, assert_one_sentence, set_params
+from pokegan.networks.weights import load_network
+from tests.conftest import Stage, assert_one_sentence, set_params, succeed
+from tests.models import save_model
 
 LITE = "effnet_lite0"
 ENCODE = ("encode", LITE, "pictures.npy", "features.npz")
@@ -26,22 +25,9 @@ EVALUATE = ("evaluate", "dcgan819", LITE, "features.npz", "model", "scores")
 @pytest.fixture
 def model(workspace: Path, drawings: np.ndarray) -> Path:
     """A workspace with a model: at step 2 all weights are zero, at step 4 they are random."""
-    torch.manual_seed(0)
-    config = generator_config(read_params("dcgan819")["dcgan819"], 32)
-    generator = build_network(config)
-    weights = generator.state_dict()
-    zero = {key: torch.zeros_like(value) for key, value in weights.items()}
-    facts = {"latent_dim": 8, "resolution": 32}
-    snapshots = [(2, 0.5, zero), (4, 1.0, weights)]
-    folder = workspace / "model"
-    save_networks(folder, {"generator": generator}, {"generator": config}, facts, snapshots)
+    save_model(workspace / "model")
     np.save(workspace / "pictures.npy", drawings)
     return workspace
-
-
-def run_stage(stage: Stage, *arguments: str) -> None:
-    result = stage(*arguments)
-    assert result.exit_code == 0, (result.output, result.exception)
 
 
 def results() -> tuple[dict[str, Any], pd.DataFrame]:
@@ -50,8 +36,8 @@ def results() -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def test_all_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, model: Path) -> None:
-    run_stage(stage, *ENCODE)
-    run_stage(stage, *EVALUATE)
+    succeed(stage(*ENCODE))
+    succeed(stage(*EVALUATE))
     scores, curve = results()
     assert curve[["epoch", "step"]].to_numpy().tolist() == [[0.5, 2], [1, 4]]
     assert (scores["pictures"], scores["draws"]) == (8, 2)
@@ -67,10 +53,10 @@ def test_all_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, mo
     assert curve["fd"].min() > 1.5 * scores["fd_effnet_lite0_reals"]
 
     first = Path(f"scores/{LITE}.json").read_bytes()
-    run_stage(stage, *EVALUATE)
+    succeed(stage(*EVALUATE))
     assert Path(f"scores/{LITE}.json").read_bytes() == first
     set_params(model, {"seed": 2})
-    run_stage(stage, *EVALUATE)
+    succeed(stage(*EVALUATE))
     assert results()[0]["fd_effnet_lite0"] != scores["fd_effnet_lite0"]
 
 
@@ -87,7 +73,7 @@ def test_training_mode_normalizes_by_the_batch(model: Path) -> None:
 
 
 def test_too_few_images_are_an_error(stage: Stage, model: Path) -> None:
-    run_stage(stage, *ENCODE)
+    succeed(stage(*ENCODE))
     set_params(model, {"evaluate.splits": 9})
     assert_one_sentence(stage(*EVALUATE), "evaluate.splits is 9, but only 8")
     np.save("pictures.npy", np.zeros((7, 32, 32, 3), np.uint8))
@@ -96,7 +82,7 @@ def test_too_few_images_are_an_error(stage: Stage, model: Path) -> None:
 
 
 def test_a_damaged_generator_is_an_error(stage: Stage, model: Path) -> None:
-    run_stage(stage, *ENCODE)
+    succeed(stage(*ENCODE))
     file = model / "model/snapshots/4.safetensors"
     weights = load_file(file)
     key = next(key for key, each in weights.items() if each.is_floating_point())
@@ -130,7 +116,7 @@ def test_index_measures_distances_within_and_between_species(stage: Stage, model
     np.save("pictures.npy", np.concatenate([images, images[:, :, ::-1]]))
     rows = "".join(f"{row // 2},{row}.png\n" for row in range(12))
     Path("manifest.csv").write_text(f"national_number,source\n{rows}")
-    run_stage(stage, "index", LITE, "pictures.npy", "manifest.csv", "index.npz")
+    succeed(stage("index", LITE, "pictures.npy", "manifest.csv", "index.npz"))
     index = load_index(Path("index.npz"), load_encoder(LITE, torch.device("cpu")), 24)
     assert index.features.shape == (24, 1280)
     # Discs on white resemble their mirror image more than other discs.

@@ -15,7 +15,7 @@ from pokegan.compute.randomness import Streams
 from pokegan.networks.sampling import generate_images, sample_latents
 from pokegan.networks.weights import save_networks
 from tests.analysis.conftest import CONFIGS, untrained
-from tests.conftest import Stage, assert_one_sentence, set_params
+from tests.conftest import Stage, assert_one_sentence, set_params, succeed
 from tests.stages.test_classify_types import write
 
 LITE = "effnet_lite0"
@@ -57,8 +57,7 @@ def inspect(stage: Stage, drawings: np.ndarray) -> Inspect:
 
     def call(network: str = "dcgan819") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         for command in (INDEX, ("inspect", network, *INPUTS, *OUTPUTS)):
-            result = stage(*command)
-            assert result.exit_code == 0, result.output
+            succeed(stage(*command))
         with np.load(OUTPUTS[0]) as arrays:
             return dict(arrays), json.loads(Path(OUTPUTS[1]).read_text())
 
@@ -183,7 +182,7 @@ def test_errors_are_one_sentence_and_nothing_is_written(
         assert_one_sentence(stage(*command), f"{file} holds images of 64×64 pixels", "32×32")
         np.save(file, images)
     np.save("training.npy", drawings[:6])
-    assert stage(*INDEX).exit_code == 0
+    succeed(stage(*INDEX))
     Path("model/discriminator.safetensors").unlink()
     assert_one_sentence(stage(*command), "discriminator.safetensors is missing")
     assert not Path(OUTPUTS[0]).exists()

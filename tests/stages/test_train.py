@@ -6,29 +6,30 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import traceback
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import pokegan.networks.weights  # noqa: F401  # all code that a fingerprint covers
 from pokegan.training.monitor import TrainingMonitor
+from stages.train import train
 from tests.conftest import (
     ROOT,
     TINY,
     Stage,
     assert_one_sentence,
-    environment,
-    make_repository,
-    run,
+    disable_tracking,
     set_params,
+    start_process,
+    succeed,
 )
+from tests.tracking.toy import points, runs, store
 
 LONG = {**TINY, "dcgan819.epochs": 40, "dcgan819.snapshots": 10}
 TIMES = ["seconds", "pictures_per_second"]
@@ -48,19 +49,13 @@ def make_place(folder: Path) -> Path:
 
 
 @pytest.fixture
-def place(workspace: Path) -> Path:
+def place(workspace: Path, empty_store: Path) -> Path:
+    shutil.copy(empty_store, workspace)
     return make_place(workspace)
 
 
-def start(place: Path, to: str, **env: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "stages.train", "dcgan819", "pictures.npy"]
-    return subprocess.Popen(
-        [*command, f"{to}/model", f"{to}/history"],
-        cwd=place,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**env),
-    )
+def start(place: Path, **env: str) -> subprocess.Popen[str]:
+    return start_process(place, "-m", "stages.train", *TRAIN[1:], "out/model", "out/history", **env)
 
 
 def wait_for_rows(history: Path, count: int) -> None:
@@ -70,11 +65,6 @@ def wait_for_rows(history: Path, count: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"{history} has not grown to {count} rows")
-
-
-def find_runs(place: Path) -> list[mlflow.entities.Run]:
-    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
-    return client.search_runs([client.get_experiment_by_name("pokegan").experiment_id])
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -87,26 +77,26 @@ def read_files(folder: Path) -> dict[str, bytes]:
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The outputs of an uninterrupted training."""
     place = make_place(tmp_path_factory.mktemp("straight"))
-    process = start(place, "out")
-    _, output = process.communicate(timeout=120)
-    assert process.returncode == 0, output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        disable_tracking(patch)
+        succeed(CliRunner().invoke(train, [*TRAIN[1:], "out/model", "out/history"]))
     return place / "out"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_training_resumes(place: Path, straight: Path, number: signal.Signals) -> None:
     """It ends with the same bytes as an uninterrupted one, as one run in MLflow."""
-    process = start(place, "out", POKEGAN_SAVE_EVERY="0.001")
+    process = start(place, POKEGAN_SAVE_EVERY="0.001")
     wait_for_rows(place / "out/history/history.csv", 8)
     process.send_signal(number)
     _, output = process.communicate(timeout=60)
-    status = {signal.SIGTERM: 143, signal.SIGINT: 1, signal.SIGKILL: -9}[number]
-    assert process.returncode == status, output
+    assert process.returncode == {signal.SIGTERM: 143, signal.SIGKILL: -9}[number], output
     assert not (place / "out/model").exists()
-    (stopped,) = find_runs(place)
+    (stopped,) = runs(store(place))
 
-    second = start(place, "out")
+    second = start(place)
     _, again = second.communicate(timeout=120)
     assert second.returncode == 0, again
     (step,) = re.findall(r"dcgan819: resumes after step (\d+)", again)
@@ -114,7 +104,7 @@ def test_a_stopped_training_resumes(place: Path, straight: Path, number: signal.
     if number != signal.SIGKILL:
         assert f"Stopped after step {step}; run it again to resume." in output
         assert stopped.info.status == "KILLED"
-    (finished,) = find_runs(place)
+    (finished,) = runs(store(place))
     assert finished.info.run_id == stopped.info.run_id
     assert finished.info.status == "FINISHED"
 
@@ -122,34 +112,9 @@ def test_a_stopped_training_resumes(place: Path, straight: Path, number: signal.
     tables = [pd.read_csv(f / "history/history.csv") for f in (place / "out", straight)]
     pd.testing.assert_frame_equal(*(table.drop(columns=TIMES) for table in tables))
     assert tables[0]["seconds"].is_monotonic_increasing
-    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
-    points = client.get_metric_history(finished.info.run_id, "generator_loss")
-    assert [point.step for point in points] == tables[0]["step"].tolist()
+    logged = points(store(place), finished)["generator_loss"]
+    assert [step for step, _ in logged] == tables[0]["step"].tolist()
     assert not list((place / ".work/train@dcgan819").iterdir())
-
-
-@pytest.mark.slow
-def test_dvc_repro_resumes_after_ctrl_c(tmp_path: Path) -> None:
-    repository = make_repository(tmp_path, **LONG)
-    np.save(repository / "data/pokemon2457.npy", IMAGES)
-    process = subprocess.Popen(
-        ["dvc", "repro", "-s", "train@dcgan819"],
-        cwd=repository,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env=environment(),
-        start_new_session=True,
-    )
-    wait_for_rows(repository / "reports/networks/dcgan819/history.csv", 10)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, output = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert "Stopped after step" in output
-    again = run("dvc", "repro", "-s", "train@dcgan819", cwd=repository)
-    assert "dcgan819: resumes after step" in again.stderr
-    assert (repository / "models/dcgan819/generator.safetensors").exists()
-    assert "train@dcgan819" in (repository / "dvc.lock").read_text()
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
@@ -195,7 +160,7 @@ def test_a_second_process_with_the_same_parameters_is_refused(
         on_step(self, result)
 
     monkeypatch.setattr(TrainingMonitor, "on_step", start_another)
-    assert stage(*TRAIN, "m", "h").exit_code == 0
+    succeed(stage(*TRAIN, "m", "h"))
     (refused,) = results
     assert_one_sentence(refused, "another process runs train@dcgan819 with the same parameters")
 
@@ -238,8 +203,7 @@ def test_augmentation_changes_the_weights_and_adds_examples(
     for kinds in ([], ["color", "translation", "cutout"]):
         set_params(place, {**TINY, f"{name}.augmentation": kinds})
         to = f"with_{len(kinds)}"
-        result = stage("train", name, "pictures.npy", f"{to}/model", f"{to}/history")
-        assert result.exit_code == 0, result.output
+        succeed(stage("train", name, "pictures.npy", f"{to}/model", f"{to}/history"))
         with np.load(f"{to}/history/samples.npz") as samples:
             shapes = {key: samples[key].shape for key in samples}
         trained[to] = read_files(place / to)
@@ -255,7 +219,7 @@ def test_augmentation_changes_the_weights_and_adds_examples(
 
 def test_the_outputs_of_a_training(place: Path, stage: Stage) -> None:
     set_params(place, TINY)
-    assert stage(*TRAIN, "m", "h").exit_code == 0
+    succeed(stage(*TRAIN, "m", "h"))
     history = pd.read_csv("h/history.csv")
     metrics = ["discriminator_loss", "generator_loss", "d_real", "d_fake"]
     metrics += ["discriminator_gradient", "generator_gradient", "diversity", "collapsed"]
@@ -271,14 +235,3 @@ def test_the_outputs_of_a_training(place: Path, stage: Stage) -> None:
     files = {path.relative_to("m").as_posix() for path in Path("m").rglob("*") if path.is_file()}
     networks = {"generator.safetensors", "discriminator.safetensors", "config.json"}
     assert files == networks | {"snapshots/2.safetensors", "snapshots/4.safetensors"}
-
-
-def test_only_the_family_of_the_network_is_imported(place: Path) -> None:
-    """A change of one family must not retrain the networks of another."""
-    code = (
-        "import sys; from pokegan.core.params import read_params; "
-        "from pokegan.compute.randomness import Streams; from stages.train import build_gan; "
-        "build_gan('dcgan819', read_params('dcgan819')['dcgan819'], 0.1, 32, Streams(0)); "
-        "print([m for m in sys.modules if m.startswith('pokegan.gans.')])"
-    )
-    assert run(sys.executable, "-c", code, cwd=place).stdout.strip() == "['pokegan.gans.dcgan']"

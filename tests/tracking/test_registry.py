@@ -12,11 +12,11 @@ from PIL import Image
 
 from pokegan.compute.randomness import Streams
 from pokegan.core.params import read_params
-from pokegan.networks.factory import build_network, generator_config
 from pokegan.networks.sampling import generate_images, sample_latents
-from pokegan.networks.weights import load_network, save_networks
+from pokegan.networks.weights import load_network
 from pokegan.tracking.run import track_run
 from tests.conftest import run
+from tests.models import save_model
 from tests.tracking.toy import runs, store
 
 NAME, ALIAS = "pokegan-dcgan819", "best_effnet_lite0"
@@ -25,10 +25,7 @@ NAME, ALIAS = "pokegan-dcgan819", "best_effnet_lite0"
 def evaluate(folder: Path, seed: int, distance: float, pictures: int = 400) -> None:
     """Log an evaluation that gives the generator of a seed this distance."""
     if not (folder / f"m{seed}").exists():
-        config = generator_config(read_params("dcgan819")["dcgan819"], 32)
-        networks = {"generator": build_network(config, Streams(seed), "generator")}
-        facts = {"latent_dim": 8, "resolution": 32}
-        save_networks(folder / f"m{seed}", networks, {"generator": config}, facts)
+        save_model(folder / f"m{seed}", seed=seed)
     scores = {"pictures": pictures, "fd_effnet_lite0": distance}
     with track_run("evaluate", read_params("seed")) as tracked:
         tracked.log_model("dcgan819", folder / f"m{seed}", "effnet_lite0", scores)

@@ -1,4 +1,6 @@
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -7,7 +9,6 @@ import pytest
 
 from pokegan.core.params import read_params
 from pokegan.tracking.run import track_run
-from tests.conftest import ROOT, start_process
 from tests.tracking.toy import points, runs, store
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
@@ -43,29 +44,24 @@ def test_a_run_is_anchored_at_the_root_and_named_after_the_experiment(
     assert not runs(store(workspace))
 
 
+def fail() -> None:
+    raise ValueError
+
+
 @pytest.mark.parametrize(
-    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+    ("end", "error", "status"),
+    [
+        (fail, ValueError, "FAILED"),
+        (partial(signal.raise_signal, signal.SIGINT), KeyboardInterrupt, "KILLED"),
+        (partial(signal.raise_signal, signal.SIGTERM), SystemExit, "KILLED"),
+    ],
 )
 def test_the_status_is_that_of_the_stage(
-    workspace: Path, error: type[BaseException], status: str
+    workspace: Path, end: Callable[[], None], error: type[BaseException], status: str
 ) -> None:
     with pytest.raises(error), track_run("augment", read_params("seed")):
-        raise error
+        end()
     assert runs(store(workspace))[0].info.status == status
-
-
-@pytest.mark.slow
-def test_a_terminated_stage_is_killed_in_the_store_too(workspace: Path) -> None:
-    program = (
-        "import time; from pokegan.core.params import read_params; from pokegan.tracking.run import track_run\n"
-        "with track_run('augment', read_params('seed')): print('ready', flush=True); time.sleep(60)"
-    )
-    process = start_process(workspace, "-c", program, PYTHONPATH=str(ROOT))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM
-    assert runs(store(workspace))[0].info.status == "KILLED"
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db"])

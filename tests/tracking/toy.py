@@ -51,25 +51,20 @@ PARAMS = "seed: 1\nlr: 1.0e-05\ntiny: {epochs: 8.0, ema: null, layers: [1, 2]}\n
 
 
 def make_toy(folder: Path) -> Path:
-    """Make the repository: git, DVC, a generator that "training" yields; nothing has run."""
-    from pokegan.compute.randomness import Streams
-    from pokegan.core.params import read_params
-    from pokegan.networks.factory import build_network, generator_config
-    from pokegan.networks.weights import save_networks
-    from tests.conftest import ROOT, commit, run
+    """Make the repository: git, DVC, a model that "training" yields; nothing has run."""
+    from tests.conftest import commit, run
+    from tests.models import save_model
 
     (folder / "code").mkdir(parents=True)
-    (folder / "code" / "module.py").write_text("")
-    (folder / "dvc.yaml").write_text(DVC_YAML)
-    (folder / "params.yaml").write_text(PARAMS)
-    ignored = ".work\nmlflow.db\nmlartifacts\ngo*\n__pycache__\n"
-    (folder / ".gitignore").write_text(ignored)
-    (folder / ".dvcignore").write_text("__pycache__\n")
-    params = read_params("dcgan819", file=ROOT / "params.yaml")["dcgan819"]
-    config = generator_config(params.model_copy(update={"width": 4, "latent_dim": 8}), 32)
-    networks = {"generator": build_network(config, Streams(1), "generator")}
-    facts = {"latent_dim": 8, "resolution": 32}
-    save_networks(folder / "generator", networks, {"generator": config}, facts)
+    for name, text in {
+        "code/module.py": "",
+        "dvc.yaml": DVC_YAML,
+        "params.yaml": PARAMS,
+        ".gitignore": ".work\nmlflow.db\nmlartifacts\ngo*\n__pycache__\n",
+        ".dvcignore": "__pycache__\n",
+    }.items():
+        (folder / name).write_text(text)
+    save_model(folder / "generator")
     run("git", "init", "-q", "-b", "main", cwd=folder)
     run("git", "config", "user.name", "t", cwd=folder)
     run("git", "config", "user.email", "t@example.org", cwd=folder)

@@ -26,7 +26,7 @@ def on_gpu(
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
 def test_equal_seeds_give_equal_weights(
-    workspace: Path, drawings: np.ndarray, name: str, precision: str, upsampling: str
+    drawings: np.ndarray, name: str, precision: str, upsampling: str
 ) -> None:
     results = []
     for _ in range(2):
@@ -39,7 +39,6 @@ def test_equal_seeds_give_equal_weights(
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 def test_a_graph_computes_the_same_as_eager_steps(
-    workspace: Path,
     drawings: np.ndarray,
     name: str,
     optimizer: str,
@@ -66,9 +65,7 @@ def test_a_graph_computes_the_same_as_eager_steps(
         {"head_generator": "dense", "head_discriminator": "dense", "spectral_norm": False},
     ],
 )
-def test_every_architecture_can_be_captured(
-    workspace: Path, drawings: np.ndarray, changes: dict[str, Any]
-) -> None:
+def test_every_architecture_can_be_captured(drawings: np.ndarray, changes: dict[str, Any]) -> None:
     *_, last = on_gpu(drawings, **changes).run()
     assert last.step == 20
 
@@ -76,7 +73,7 @@ def test_every_architecture_can_be_captured(
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 @pytest.mark.parametrize("name", ["dcgan819", "aegan"])
 def test_a_resumed_training_ends_with_the_same_weights(
-    workspace: Path, drawings: np.ndarray, tmp_path: Path, name: str, dropout: float
+    drawings: np.ndarray, tmp_path: Path, name: str, dropout: float
 ) -> None:
     straight = on_gpu(drawings, name, dropout_discriminator=dropout)
     list(straight.run())
@@ -91,7 +88,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
     assert equal(weights(straight), weights(second))
 
 
-def test_no_step_waits_for_the_device(workspace: Path, drawings: np.ndarray) -> None:
+def test_no_step_waits_for_the_device(drawings: np.ndarray) -> None:
     results = on_gpu(drawings).run()
     for _ in range(4):
         next(results)

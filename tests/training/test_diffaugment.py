@@ -145,11 +145,6 @@ def test_the_largest_random_number_stays_in_range() -> None:
         assert (cut[0, 0] == 1).sum() == round(size / 10) ** 2
 
 
-def test_no_augmentation_returns_the_images_themselves() -> None:
-    images = random_images(2, 8)
-    assert Augmentation([])(images, {}, "real") is images
-
-
 def test_examples_are_real_images_and_augmented_versions_of_them(drawings: np.ndarray) -> None:
     images, streams = torch.from_numpy(drawings), Streams(1)
     examples = Augmentation(["translation"]).examples(images, streams)

@@ -22,9 +22,10 @@ from pokegan.analysis.latent_space import spherical_path
 from pokegan.cli.common import load_generator_at
 from pokegan.cli.playground.directions import move, principal_directions
 from pokegan.networks.sampling import generate_images, seeded_latents
-from tests.cli.test_common import CPU, save_model
+from tests.cli.conftest import CPU
 from tests.cli.test_play import free_port
 from tests.conftest import ROOT, TINY, set_params, start_process
+from tests.models import save_model
 
 pytest.importorskip("nicegui", reason="the playground's extra is not installed: make test-play")
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: make test-play")

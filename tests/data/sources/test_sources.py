@@ -10,7 +10,7 @@ from click.testing import Result
 from PIL import Image
 
 from pokegan.data.sources.archive import read_archive
-from tests.conftest import Stage, assert_one_sentence, commit, run, set_params
+from tests.conftest import Stage, assert_one_sentence, commit, run, set_params, succeed
 
 
 def draw(path: Path, color: str) -> None:
@@ -40,8 +40,7 @@ class Download:
         return self.stage("download", "raw/pictures.zip")
 
     def names(self, source: str, value: Any = None) -> list[str]:
-        result = self(source, value)
-        assert result.exit_code == 0, result.output
+        succeed(self(source, value))
         assert [path.name for path in Path("raw").iterdir()] == ["pictures.zip"]
         with read_archive(Path("raw/pictures.zip")) as archive:
             return archive.namelist()
@@ -164,8 +163,7 @@ def test_kaggle_downloads_the_pinned_version(
 def test_own_pictures_become_both_sets(download: Download, stage: Stage, pictures: Path) -> None:
     download("folder", str(pictures))
     set_params(Path(), {"pokemon819.count": None, "pokemon14000.count": 3})
-    result = stage("prepare", "pokemon819", "raw/pictures.zip", "p.npy", "p.csv")
-    assert result.exit_code == 0, result.output
+    succeed(stage("prepare", "pokemon819", "raw/pictures.zip", "p.npy", "p.csv"))
     assert Path("p.csv").read_text().splitlines()[1].startswith("0,pictures/deep/4.jpg,4,,picture")
     short = stage("prepare", "pokemon14000", "raw/pictures.zip", "q.npy", "q.csv")
     assert_one_sentence(short, "pokemon14000 needs 3", "only 2", "-S pokemon14000.count=null")
