@@ -33,22 +33,6 @@ def test_a_spherical_path_has_constant_angular_speed(angle: float) -> None:
     torch.testing.assert_close(path, expected, rtol=0, atol=2e-6)
 
 
-def test_a_spherical_path_in_many_dimensions() -> None:
-    """White's formula for latents of one length."""
-    first, second = torch.randn(2, 128, generator=torch.Generator().manual_seed(0)).double()
-    second *= first.norm() / second.norm()
-    positions = np.array([0, 0.25, 0.5, 1])
-    angle = torch.acos(first @ second / first.norm() ** 2)
-    there = torch.from_numpy(positions)[:, None]
-    formula = (
-        torch.sin((1 - there) * angle) * first + torch.sin(there * angle) * second
-    ) / torch.sin(angle)
-    path = spherical_path(first.float(), second.float(), positions)
-    torch.testing.assert_close(path, formula.float())
-    assert torch.equal(path[[0, -1]], torch.stack([first.float(), second.float()]))
-    torch.testing.assert_close(path.norm(dim=1), first.norm().float().expand(4))
-
-
 def test_opposite_and_equal_latents_have_a_path() -> None:
     positions = np.linspace(0, 1, 5)
     path = spherical_path(rotated(0), -rotated(0), positions)

@@ -52,33 +52,12 @@ def test_features_of_the_family_do_not_predict_the_types_of_others(task: Task) -
     assert np.mean([fold["balanced_accuracy"] for fold in folds]) < 0.45
 
 
-def test_random_features_score_as_chance(task: Task) -> None:
-    features = np.random.default_rng(0).normal(size=(160, 300)).astype(np.float32)
-    folds, _ = linear_probe(features, task, seed=1)
-    assert np.mean([fold["balanced_accuracy"] for fold in folds]) < 0.45
-    assert 0.3 < np.mean([fold["water_auc"] for fold in folds]) < 0.7
-
-
 def test_water_auc_is_absent_if_a_fold_has_no_water(task: Task) -> None:
     types = np.where(task.families < 3, "Water", np.where(task.families % 2, "Fire", "Grass"))
     few = Task(task.rows, types, task.families, 0, 0)
     features = np.random.default_rng(0).normal(size=(160, 5))
     folds, _ = linear_probe(features, few, seed=1)
     assert {name for fold in folds for name in fold} == {"accuracy", "balanced_accuracy"}
-
-
-def test_predictions_are_invariant_to_scale_and_constant_features(task: Task) -> None:
-    features = np.random.default_rng(0).normal(size=(160, 20))
-    features[:, 0] += 2 * (task.types == "Fire")
-    more = np.concatenate([1000 * features - 7, np.ones((160, 1))], axis=1)
-    first, second = (linear_probe(each, task, seed=1)[1] for each in (features, more))
-    assert (first == second).all()
-
-
-def test_constant_features_predict_the_most_common_type(task: Task) -> None:
-    folds, predictions = linear_probe(np.zeros((160, 5), np.float32), task, seed=1)
-    assert set(predictions) == {"Water"}
-    assert {fold["water_auc"] for fold in folds} == {0.5}
 
 
 def test_the_baseline_predicts_the_most_common_type(task: Task) -> None:
@@ -92,14 +71,6 @@ def test_the_baseline_predicts_the_most_common_type(task: Task) -> None:
 def test_mean_and_spread_over_the_folds() -> None:
     folds = [{"accuracy": value} for value in (0.1, 0.2, 0.6)]
     assert summarize("x", folds) == {"x_accuracy": 0.3, "x_accuracy_spread": 0.2646}
-
-
-def test_the_seed_decides_the_folds(task: Task) -> None:
-    def held_out(seed: int) -> list[list[int]]:
-        return [part.tolist() for _, part in split(task, seed)]
-
-    assert held_out(1) == held_out(1)
-    assert held_out(1) != held_out(2)
 
 
 def labels(tmp_path: Path, rows: list[str]) -> Path:

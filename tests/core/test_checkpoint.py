@@ -1,5 +1,6 @@
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,13 @@ from pokegan.core.errors import PipelineError
 STATE = {"training": {"step": 3, "weights": torch.arange(1000.0)}, "run_id": None}
 
 
-def saved_at(folder: Path) -> Path:
-    """Save a state, unlock it, and return its file."""
+@pytest.fixture
+def file(workspace: Path) -> Path:
+    """The file of a saved state."""
     opened = Checkpoint("train@x", "abc")
     assert opened.open() is None
     assert opened.save(STATE)
     return opened.path
-
-
-@pytest.fixture
-def file(workspace: Path) -> Path:
-    return saved_at(workspace)
 
 
 def test_a_saved_state_is_loaded(file: Path) -> None:
@@ -35,23 +32,24 @@ def test_a_saved_state_is_loaded(file: Path) -> None:
     assert file == Path.cwd() / ".work/train@x/abc/state.pt"
 
 
-@pytest.mark.parametrize("length", [0, 10, 200, -1])
-def test_a_truncated_state_is_reported_and_renamed(
-    file: Path, length: int, capsys: pytest.CaptureFixture[str]
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+DAMAGES = [flip, *(lambda content, length=length: content[:length] for length in (0, 10, 200, -1))]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_state_is_reported_and_renamed(
+    file: Path, damage: Callable[[bytes], bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    content = file.read_bytes()[:length]
+    content = damage(file.read_bytes())
     file.write_bytes(content)
     assert Checkpoint("train@x", "abc").open() is None
     assert f"{file} is damaged; it was renamed to state.pt.damaged" in capsys.readouterr().err
     assert file.with_name("state.pt.damaged").read_bytes() == content
     assert not file.exists()
-
-
-def test_a_flipped_bit_is_detected(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    assert Checkpoint("train@x", "abc").open() is None
 
 
 def test_a_full_disk_keeps_the_previous_state(

@@ -2,8 +2,8 @@
 
 import errno
 import os
-import subprocess
-import sys
+import resource
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,6 @@ from pokegan.core.files import (
     save_json,
     save_table,
 )
-from tests.conftest import ROOT
 
 
 def test_a_failed_write_keeps_the_former_output(tmp_path: Path) -> None:
@@ -98,21 +97,17 @@ def test_an_unreadable_input_is_not_reported_as_an_unwritable_output(tmp_path: P
 
 def test_a_file_above_the_size_limit_leaves_the_former_output(tmp_path: Path) -> None:
     """The kernel stops the write after 100 kB."""
-    program = (
-        "import resource, signal, sys; sys.path.insert(0, sys.argv[1])\n"
-        "import numpy as np; from pathlib import Path; from pokegan.core.files import save_array\n"
-        "from pokegan.core.errors import PipelineError\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try: save_array(Path(sys.argv[2]), np.zeros(10**6))\n"
-        "except PipelineError as error: print(error.message)\n"
-    )
     output = tmp_path / "big.npy"
     save_array(output, np.arange(3))
-    result = subprocess.run(
-        [sys.executable, "-c", program, str(ROOT), str(output)], capture_output=True, text=True
-    )
-    assert "the disk is full" in result.stdout, result.stderr
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(PipelineError, match="the disk is full"):
+            save_array(output, np.zeros(10**6))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
     assert np.load(output).tolist() == [0, 1, 2]
     assert list(tmp_path.iterdir()) == [output]
 

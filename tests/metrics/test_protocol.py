@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from torch_fidelity import calculate_metrics, register_feature_extractor
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import isc_features_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import ENCODERS
@@ -124,59 +126,19 @@ def test_metric_names_belong_to_one_encoder() -> None:
     assert found == {"fid": 1.23457, "fid_spread": 0.5, "fid_reals": 2}
 
 
-class Registered(FeatureExtractorBase):
-    """EfficientNet-Lite0 as a feature extractor of torch-fidelity."""
-
-    def __init__(self, name: str, features_list: list[str], **kwargs: object) -> None:
-        super().__init__(name, features_list)
-        self.encoder = load_encoder(LITE, CPU)
-
-    @staticmethod
-    def get_provided_features_list() -> tuple[str, ...]:
-        return ("pooled", "logits")
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return "logits" if metric == "isc" else "pooled"
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        return False
-
-    @staticmethod
-    def get_dummy_input_for_compile() -> torch.Tensor:
-        return torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        found = dict(zip(("pooled", "logits"), self.encoder(x.permute(0, 2, 3, 1)), strict=True))
-        return tuple(found[name] for name in self.features_list)
-
-
-class Images(torch.utils.data.Dataset[torch.Tensor]):
-    def __init__(self, images: np.ndarray) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, row: int) -> torch.Tensor:
-        return torch.from_numpy(self.images[row]).permute(2, 0, 1)
-
-
-def test_scores_equal_those_of_torch_fidelity(reference: Reference, images: np.ndarray) -> None:
-    """From images to scores; only the encoder is shared."""
-    register_feature_extractor("lite0-for-a-test", Registered)
-    expected = calculate_metrics(
-        input1=Images(images[SECOND]),
-        input2=Images(images[FIRST]),
-        feature_extractor="lite0-for-a-test",
-        **dict.fromkeys(("fid", "kid", "isc", "prc", "save_cpu_ram"), True),
-        **dict.fromkeys(("cuda", "cache", "verbose"), False),
-        isc_splits=1,
-        kid_subsets=1,
-        kid_subset_size=48,
-        batch_size=16,
+def test_scores_equal_those_of_torch_fidelity(reference: Reference) -> None:
+    assert reference.second is not None
+    reals, fakes, logits = (
+        torch.from_numpy(each)
+        for each in (reference.first.features, reference.second.features, reference.second.logits)
     )
+    moments = [fid_features_to_statistics(each) for each in (fakes, reals)]
+    expected = {
+        **fid_statistics_to_metric(*moments, verbose=False),
+        **kid_features_to_metric(fakes, reals, kid_subsets=1, kid_subset_size=48, verbose=False),
+        **isc_features_to_metric(logits, splits=1),
+        **prc_features_to_metric(fakes, reals, verbose=False),
+    }
     found = reference.real_scores()
     assert found["fd"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert found["kd"] == pytest.approx(expected["kernel_inception_distance_mean"], abs=1e-6)
