@@ -49,10 +49,10 @@ def measure_reconstructions(
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Measure how well generator and encoder invert each other, on N real images and N latents.
 
-    Returns figures and arrays: originals, reconstructions and errors of evenly `spaced` images, and
-    of those with the least (`best`) and greatest (`worst`) errors; `between`, rows from a real image
-    to the next one along the path between their latents (absent if latent_dim < 2); and the errors
-    (N,) of all, see `all_errors`.
+    Returns arrays and figures. Originals, reconstructions and errors of evenly `spaced` images, and
+    of those with the least (`best`) and greatest (`worst`) errors; `between`, rows from one real
+    image to the next along the path between their latents (absent if latent_dim < 2); and the
+    errors (N,) of all, see `all_errors`.
     """
     encoded, _, x_recon, errors, _ = reconstruct(generator, encoder, images)
     order = errors.argsort(kind="stable")
