@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +57,7 @@ def provenance() -> dict[str, str | bool]:
         # Not the whole tree: DVC has changed dvc.lock and reports/ by now.
         "git_dirty": bool(git("status", "--porcelain", "--", *SOURCES, check=False)),
         "python": platform.python_version(),
-        **{package: _version(package) for package in PACKAGES},
+        **{package: version(package) for package in PACKAGES},
     }
 
 
@@ -67,17 +69,8 @@ def machine(device: torch.device) -> dict[str, str | int]:
     return {"device": device.type, "device_name": name, "threads": torch.get_num_threads()}
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
-
-
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+    with suppress(OSError):
+        if found := re.search(r"model name\s*:(.*)", Path("/proc/cpuinfo").read_text("utf-8")):
+            return found[1].strip()
+    return platform.processor() or platform.machine()

@@ -38,18 +38,13 @@ def curves(
                 table[["epoch", column]].set_axis(["epoch", "value"], axis=1).assign(network=name)
                 for name, table in own.items()
             )
-            charts.append(
-                {
-                    "kind": "curve",
-                    "title": title,
-                    "rows": rows.dropna().to_dict("records"),
-                    "real": [
-                        {"network": name, "value": scores[column]}
-                        for name, scores in (real_scores or {}).items()
-                    ],
-                    "colors": colors,
-                }
-            )
+            real = [
+                {"network": name, "value": scores[column]}
+                for name, scores in (real_scores or {}).items()
+            ]
+            records = rows.dropna().to_dict("records")
+            content = {"title": title, "rows": records, "real": real, "colors": colors}
+            charts.append({"kind": "curve", **content})
     return charts
 
 
@@ -69,15 +64,8 @@ def cumulative(
                 {"name": name, "share": share, "value": value}
                 for share, value in zip(QUANTILES.tolist(), quantiles, strict=True)
             ]
-    names = list(samples)
-    return {
-        "kind": "cumulative",
-        "title": axis,
-        "rows": rows,
-        "names": names,
-        "color": color,
-        "mark": mark,
-    }
+    lines = {"rows": rows, "names": list(samples), "color": color, "mark": mark}
+    return {"kind": "cumulative", "title": axis, **lines}
 
 
 def script() -> str:

@@ -6,11 +6,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pokegan.core.arrays import load_images
+from pokegan.report import images
 from pokegan.report.charts import DASHES, palette, script
-from pokegan.report.data_sets import augmented_inputs, contact_sheet, enlargement
 from pokegan.report.inspections import inspections
 from pokegan.report.results import NetworkResults
-from pokegan.report.samples import RATE, real_grid, time_lapse
 from pokegan.report.scores import encoder_scores, training_charts
 from pokegan.report.types import classification, read_types
 
@@ -60,16 +59,22 @@ def render_page(
         colors=colors,
         untrained=untrained,
         resolution=real.shape[1],
-        reference={"name": reference.stem, "count": len(real), "grid": real_grid(real, grids)},
-        time_lapses={each.name: time_lapse(each, grids, animations) for each in networks},
-        rate=RATE,
+        reference={
+            "name": reference.stem,
+            "count": len(real),
+            "grid": images.real_grid(real, grids),
+        },
+        time_lapses={each.name: images.time_lapse(each, grids, animations) for each in networks},
+        rate=images.RATE,
         scores=[encoder_scores(encoder, networks, colors) for encoder in encoders],
         training=training_charts(networks, colors),
         **inspected,
         types=classified,
         classification=classification(classified["facts"], inspected["features"]),
-        contact_sheets=[contact_sheet(file, grids) for file in data_sets],
-        enlargement=enlargement(enlarged),
-        augmented={each.name: augmented_inputs(each) for each in networks if each.augmentation},
+        contact_sheets=[images.contact_sheet(file, grids) for file in data_sets],
+        enlargement=images.enlargement(enlarged),
+        augmented={
+            each.name: images.augmented_inputs(each) for each in networks if each.augmentation
+        },
         script=script(),
     )

@@ -8,7 +8,7 @@ import numpy as np
 from click.testing import Result
 from PIL import Image
 
-from pokegan.report.data_sets import contact_sheet
+from pokegan.report.images import contact_sheet
 from tests.conftest import assert_one_sentence
 from tests.report.fixtures import FULL, PLAIN, colors, decode, flat_images, page
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pokegan.core.grids import grid
 from pokegan.report.animation import downscale
-from pokegan.report.samples import landmarks
+from pokegan.report.images import landmarks
 from tests.report.fixtures import FULL, page
 
 

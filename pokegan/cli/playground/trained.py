@@ -35,7 +35,9 @@ class TrainedNetwork:
         self._folder = folder
         self._device = device
         # Holds all snapshots of a default training, for the slider.
-        self._generator = lru_cache(maxsize=16)(self._load_generator)
+        self._generator = lru_cache(maxsize=16)(
+            lambda step: load_generator_at(folder, device, step)[0]
+        )
         _, config = load_generator_at(folder, device)
         self.latent_dim: int = config["latent_dim"]
         self.resolution: int = config["resolution"]
@@ -47,9 +49,6 @@ class TrainedNetwork:
         # The last snapshot is the trained generator.
         self.snapshots = [*listed[:-1], Snapshot(None, listed[-1].name if listed else "trained")]
 
-    def _load_generator(self, step: int | None) -> nn.Module:
-        return load_generator_at(self._folder, self._device, step)[0]
-
     @cached_property
     def _encoder(self) -> nn.Module:
         return load_network(self._folder, "encoder").to(self._device)
@@ -57,7 +56,7 @@ class TrainedNetwork:
     @cached_property
     def principal(self) -> tuple[Tensor, Tensor]:
         """Principal directions of the trained generator and their shares."""
-        return principal_directions(self._load_generator(None), self.latent_dim)
+        return principal_directions(self._generator(None), self.latent_dim)
 
     def latents(self, count: int, seed: int, truncation: float | None = None) -> Tensor:
         """Return the latents of `pokegan sample`."""

@@ -1,4 +1,4 @@
-"""Samples over the training: a time-lapse on the page, grids and animations as files."""
+"""Images of the page: samples over the training, and the training data."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pokegan.analysis.subset import evenly_spaced
+from pokegan.core.arrays import load_images
 from pokegan.core.files import reading
 from pokegan.core.grids import grid, to_image
 from pokegan.report.animation import captioned, data_uri, downscale, save_animation
@@ -16,6 +17,9 @@ N_PROGRESS = 4  # latents whose images are shown side by side over the snapshots
 PLAYER_WIDTH = 530  # pixels: an 8×8 grid of 64-pixel images; smaller grids are enlarged
 MAX_FRAMES = 16  # limits the size of the page
 RATE, HOLD = 2.5, 2  # frames per second, additional seconds of the last frame
+N_SHEET, SHEET_COLUMNS = 1024, 32
+SHEET_SIZE = 32  # pixels: side of an image of a contact sheet on the page
+KINDS = ("original", "mirrored", "color-jittered")
 LANDMARKS = (100, 200, 300, 400)  # epochs at which the original report shows samples
 
 
@@ -72,6 +76,33 @@ def real_grid(images: np.ndarray, grids: Path) -> str:
     shown = evenly_spaced(images, COLUMNS**2)
     save_grid(grids / "real.png", grid(shown, COLUMNS))
     return data_uri(grid(downscale(shown), COLUMNS))
+
+
+def contact_sheet(file: Path, grids: Path) -> dict[str, Any]:
+    """Write a contact sheet of a data set as PNG, and return a smaller one as a data URI."""
+    images = load_images(file)
+    shown = evenly_spaced(images, N_SHEET)
+    save_grid(grids / f"{file.stem}.png", grid(downscale(shown), SHEET_COLUMNS))
+    smaller = grid(downscale(shown, SHEET_SIZE), SHEET_COLUMNS)
+    return {"name": file.stem, "count": len(images), "picture": data_uri(smaller, lossless=False)}
+
+
+def enlargement(file: Path) -> dict[str, Any]:
+    """Arrange some images of the enlarged data set (3N, R, R, 3): a row per kind."""
+    images = load_images(file)
+    kinds = images.reshape(len(KINDS), -1, *images.shape[1:])
+    shown = np.concatenate([evenly_spaced(kind, COLUMNS) for kind in kinds])
+    picture = data_uri(grid(downscale(shown), len(shown) // len(KINDS)))
+    return {"name": file.stem, "rows": KINDS, "picture": picture}
+
+
+def augmented_inputs(network: NetworkResults) -> dict[str, Any]:
+    """Arrange real images above augmented inputs of a discriminator."""
+    with reading(network.folder / "samples.npz"):
+        real, augmented = network.samples["true"], network.samples["seen"]
+    images = downscale(np.concatenate([real, *augmented]))
+    picture = data_uri(grid(images, len(real)), lossless=False)
+    return {"rows": ["real", *["augmented"] * len(augmented)], "picture": picture}
 
 
 def save_grid(file: Path, pixels: np.ndarray) -> None:
