@@ -71,11 +71,13 @@ def landmarks(epochs: np.ndarray) -> list[dict[str, float]]:
     ]
 
 
-def real_grid(images: np.ndarray, grids: Path) -> str:
-    """Write a grid of evenly spaced real images (N, R, R, 3), and return it as a data URI."""
+def real_grid(file: Path, grids: Path) -> dict[str, Any]:
+    """Write a grid of evenly spaced real images as PNG, and return it as a data URI."""
+    images = load_images(file)
     shown = evenly_spaced(images, COLUMNS**2)
     save_grid(grids / "real.png", grid(shown, COLUMNS))
-    return data_uri(grid(downscale(shown), COLUMNS))
+    picture, side = data_uri(grid(downscale(shown), COLUMNS)), images.shape[1]
+    return {"name": file.stem, "count": len(images), "side": side, "grid": picture}
 
 
 def contact_sheet(file: Path, grids: Path) -> dict[str, Any]:

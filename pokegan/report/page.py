@@ -5,7 +5,6 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pokegan.core.arrays import load_images
 from pokegan.report import images
 from pokegan.report.charts import DASHES, palette, script
 from pokegan.report.inspections import inspections
@@ -50,7 +49,7 @@ def render_page(
     """Render the page, and write image grids and animations to two folders."""
     names = [network.name for network in networks]
     colors = palette(names)
-    real, classified = load_images(reference), read_types(*types)
+    classified = read_types(*types)
     inspected = inspections(networks, colors)
     return TEMPLATES.get_template("page.html.j2").render(
         sections=SECTIONS,
@@ -58,12 +57,7 @@ def render_page(
         names=names,
         colors=colors,
         untrained=untrained,
-        resolution=real.shape[1],
-        reference={
-            "name": reference.stem,
-            "count": len(real),
-            "grid": images.real_grid(real, grids),
-        },
+        reference=images.real_grid(reference, grids),
         time_lapses={each.name: images.time_lapse(each, grids, animations) for each in networks},
         rate=images.RATE,
         scores=[encoder_scores(encoder, networks, colors) for encoder in encoders],
@@ -73,8 +67,6 @@ def render_page(
         classification=classification(classified["facts"], inspected["features"]),
         contact_sheets=[images.contact_sheet(file, grids) for file in data_sets],
         enlargement=images.enlargement(enlarged),
-        augmented={
-            each.name: images.augmented_inputs(each) for each in networks if each.augmentation
-        },
+        augmented={net.name: images.augmented_inputs(net) for net in networks if net.augmentation},
         script=script(),
     )
