@@ -1,5 +1,6 @@
 """Download the published weights of an encoder."""
 
+from contextlib import suppress
 from http.client import HTTPException
 from importlib import import_module
 from urllib.error import URLError
@@ -16,10 +17,7 @@ def fetch(encoder: str) -> None:
     """Download the weights of ENCODER from its authors' release to .weights/.
 
     The sha256 of the file is checked. An existing correct file is kept.
-
-    \b
-    pokegan fetch inception
-    """  # noqa: D301
+    """
     from torch.hub import download_url_to_file
 
     weights = import_module(f"pokegan.encoders.{encoder}").WEIGHTS
@@ -27,11 +25,9 @@ def fetch(encoder: str) -> None:
         raise PipelineError(
             f"{weights.variable} selects {weights.override}; unset it to download the weights."
         )
-    try:
+    with suppress(PipelineError):
         click.echo(f"{weights.find()} exists already.", err=True)
         return
-    except PipelineError:
-        pass
     click.echo(f"{weights.url}, {weights.size / 1e6:.0f} MB", err=True)
     with atomic_write(weights.default) as temporary:
         try:

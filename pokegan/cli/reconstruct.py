@@ -114,8 +114,7 @@ def prepare_image(
     """Prepare an image, or the first frame of an animation, like the training set.
 
     The suffix of the file selects the decoder; its content is read unless it is passed. Returns
-    uint8 (resolution, resolution, 3).
-    Raises a PipelineError if the file is missing, is not an image, or is blank.
+    uint8 (resolution, resolution, 3). Raises a PipelineError if the file is no image or blank.
     """
     from pokegan.data.rendering import decode, to_square
 
