@@ -84,7 +84,7 @@ def bare(config: GanParams, images: np.ndarray, precision: str, steps: int) -> T
     """Return a turn of the same two optimization steps on one batch, and nothing else."""
     device = choose_device()
     gan = Dcgan(config, 0.0002, images.shape[1], Streams(1))
-    gan.prepare(device)
+    gan.prepare(device, torch.from_numpy(np.array(images)))
     generator, discriminator = gan.networks.values()
     real = from_uint8(torch.from_numpy(np.array(images[: config.batch_size])).to(device))
     ones = torch.ones(len(real), device=device)
@@ -181,7 +181,7 @@ def operations(config: GanParams, images: np.ndarray, precision: str) -> float:
     """Return the floating-point operations of a training step per image, as torch counts them."""
     streams, device = Streams(1), choose_device()
     gan = Dcgan(config, 0.0002, images.shape[1], streams)
-    gan.prepare(device)
+    gan.prepare(device, torch.from_numpy(np.array(images)))
     real = from_uint8(torch.from_numpy(np.array(images[: config.batch_size])).to(device))
     inputs = {k: v.to(device) for k, v in gan.sample_inputs(len(real), streams).items()}
     with FlopCounterMode(display=False) as counter, autocast(precision, device):

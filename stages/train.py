@@ -143,7 +143,6 @@ def prepare(
         streams,
         device,
         precision,
-        config.ema,
         group,
     )
     environment = {"device": device.type, "precision": precision, "processes": group.count}

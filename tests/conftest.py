@@ -17,11 +17,20 @@ import yaml
 from click.testing import CliRunner, Result
 
 from pokegan.core.params import load_yaml, read_networks
+from pokegan.core.schema import Augmentation
 
 ROOT = Path(__file__).parent.parent
 
 NETWORKS = read_networks(ROOT / "dvc.yaml")
 TINY_NETWORK = {"epochs": 1, "batch_size": 12, "latent_dim": 8, "width": 4, "snapshots": 2}
+TINY_FEATURES = {"feature_resolution": 32, "feature_channels": 4, "width_discriminator": 8}
+
+
+def tiny_network(name: str) -> dict[str, Any]:
+    """Parameters that make a network small and its training short."""
+    return TINY_NETWORK | (TINY_FEATURES if NETWORKS[name].gan == "projected" else {})
+
+
 # The whole pipeline in seconds; tests add the parameters that they are about.
 TINY = {
     "seed": 1,
@@ -32,8 +41,23 @@ TINY = {
     "pokemon14000.count": 72,
     "evaluate.pictures": 8,
     "evaluate.draws": 2,
-    **{f"{network}.{key}": value for network in NETWORKS for key, value in TINY_NETWORK.items()},
+    **{f"{name}.{key}": value for name in NETWORKS for key, value in tiny_network(name).items()},
 }
+# Strengths of the augmentation in its paper, but for the cutout.
+STRENGTHS = {
+    "translation": 0.125,
+    "cutout": 0.2,
+    "brightness": 0.5,
+    "saturation": 1.0,
+    "contrast": 0.5,
+}
+COLOR = ("brightness", "saturation", "contrast")
+
+
+def augmentation(*kinds: str, probability: float = 1.0) -> Augmentation:
+    """Parameters of some kinds of augmentation, with their usual strengths."""
+    strengths = {kind: value if kind in kinds else 0.0 for kind, value in STRENGTHS.items()}
+    return Augmentation(probability=probability, **strengths)
 
 
 NO_GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

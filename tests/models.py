@@ -9,8 +9,9 @@ import torch
 from pokegan.compute.randomness import Streams
 from pokegan.core.params import read_params
 from pokegan.networks.weights import save_networks
-from tests.conftest import NETWORKS, ROOT, TINY_NETWORK
+from tests.conftest import NETWORKS, ROOT, tiny_network
 
+IMAGES = torch.randint(256, (8, 32, 32, 3), dtype=torch.uint8)
 # One network per family.
 NAMES = sorted({network.gan: name for name, network in NETWORKS.items()}.values())
 
@@ -24,12 +25,12 @@ def make_gan(
 ) -> Any:
     """Build a GAN for images of 32 pixels with tiny networks and some changed parameters."""
     params = read_params(name, file=ROOT / "params.yaml")[name]
-    params = params.model_copy(update={**TINY_NETWORK, **changes})
+    params = params.model_copy(update={**tiny_network(name), **changes})
     family = NETWORKS[name].gan
     create = getattr(import_module(f"pokegan.gans.{family}"), family.capitalize())
     gan = create(params, lr, 32, streams or Streams(0))
     if prepare:
-        gan.prepare(torch.device("cpu"))
+        gan.prepare(torch.device("cpu"), IMAGES)
     return gan
 
 

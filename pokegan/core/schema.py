@@ -29,9 +29,10 @@ HalfOpenFraction = Annotated[Number, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 EncoderName = Literal["effnet_lite0", "inception", "dinov2"]
 ENCODERS: tuple[str, ...] = get_args(EncoderName)
-AugmentationKind = Literal["color", "translation", "cutout"]
 Normalization = Literal["batch", "instance", "layer", "none"]
 Head = Literal["convolution", "dense"]
+# Layers of SqueezeNet, from the finest to the coarsest maps.
+Tap = Literal["conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9"]
 
 
 def _distinct(values: list[str]) -> list[str]:
@@ -115,6 +116,17 @@ class Label(Section):
     npm: dict[str, NpmPackage] | None
 
 
+class Augmentation(Section):
+    """Strengths of DiffAugment; 0 turns an operation off."""
+
+    probability: Fraction
+    translation: HalfOpenFraction
+    cutout: Fraction
+    brightness: NonNegative
+    saturation: Fraction
+    contrast: Fraction
+
+
 class GanParams(Section):
     """A GAN with one generator and one discriminator; the keys that every family has."""
 
@@ -126,35 +138,16 @@ class GanParams(Section):
     lr_discriminator: Positive | None
     betas: Annotated[list[HalfOpenFraction], Field(min_length=2, max_length=2)]
     weight_decay: NonNegative
-    ema: HalfOpenFraction
-    architecture: Literal["convolution", "mlp"]
+    ema_half_life: NonNegative
     latent_dim: Count
     width: Count
-    upsampling: Literal["transposed", "nearest", "bilinear"]
-    head_generator: Head
-    head_discriminator: Head
-    normalization_generator: Normalization
-    normalization_discriminator: Normalization
-    dropout_generator: HalfOpenFraction
-    dropout_discriminator: HalfOpenFraction
-    spectral_norm: bool
-    augmentation: Annotated[list[AugmentationKind], AfterValidator(_distinct)]
-    real_label: Fraction
-    fake_label: Fraction
-    label_noise: NonNegative
-    swapped_labels: Fraction
+    loss: str
+    lecam: NonNegative
+    r1: NonNegative
+    r1_interval: Count
+    mirror: bool
+    augmentation: Augmentation
     snapshots: Count
-
-    @model_validator(mode="after")
-    def _mlp_without_instance_norm(self) -> Self:
-        if self.architecture == "mlp":
-            for key, value in self:
-                if key.startswith("normalization") and value == "instance":
-                    raise ValueError(
-                        f"{key} is 'instance', but the dense layers of architecture mlp have no "
-                        "feature maps to normalize; choose batch, layer or none"
-                    )
-        return self
 
     def learning_rates(self, shared: float) -> tuple[float, float]:
         """Return the learning rates of generator and discriminator.
@@ -169,9 +162,40 @@ class GanParams(Section):
         )
 
 
-class AeganParams(GanParams):
+class DcganParams(GanParams):
+    """A deep convolutional GAN, or one of dense layers."""
+
+    architecture: Literal["convolution", "mlp"]
+    upsampling: Literal["transposed", "nearest", "bilinear"]
+    head_generator: Head
+    head_discriminator: Head
+    normalization_generator: Normalization
+    normalization_discriminator: Normalization
+    dropout_generator: HalfOpenFraction
+    dropout_discriminator: HalfOpenFraction
+    spectral_norm: bool
+    loss: Literal["bce", "hinge", "logistic", "relativistic"]
+    real_label: Fraction
+    fake_label: Fraction
+    label_noise: NonNegative
+    swapped_labels: Fraction
+
+    @model_validator(mode="after")
+    def _mlp_without_instance_norm(self) -> Self:
+        if self.architecture == "mlp":
+            for key, value in self:
+                if key.startswith("normalization") and value == "instance":
+                    raise ValueError(
+                        f"{key} is 'instance', but the dense layers of architecture mlp have no "
+                        "feature maps to normalize; choose batch, layer or none"
+                    )
+        return self
+
+
+class AeganParams(DcganParams):
     """An autoencoding GAN."""
 
+    loss: Literal["bce", "hinge", "logistic"]
     normalization_encoder: Normalization
     picture_reconstruction: NonNegative
     latent_reconstruction: NonNegative
@@ -179,8 +203,26 @@ class AeganParams(GanParams):
     latent_adversarial: NonNegative
 
 
+class ProjectedParams(GanParams):
+    """A GAN whose discriminator works on the features of a frozen network."""
+
+    loss: Literal["hinge", "logistic", "relativistic"]
+    feature_network: Literal["squeezenet"]
+    feature_resolution: Annotated[int, Field(ge=32)]
+    feature_channels: Count
+    taps: Annotated[list[Tap], Field(min_length=1), AfterValidator(_distinct)]
+    width_discriminator: Count
+    normalization_discriminator: Literal["batch", "none"]
+    spectral_norm_generator: bool
+    spectral_norm_discriminator: bool
+
+
 # Module in pokegan/gans → class of its networks' sections.
-FAMILIES: dict[str, type[GanParams]] = {"dcgan": GanParams, "aegan": AeganParams}
+FAMILIES: dict[str, type[GanParams]] = {
+    "projected": ProjectedParams,
+    "dcgan": DcganParams,
+    "aegan": AeganParams,
+}
 
 
 class Evaluate(Section):

@@ -11,7 +11,14 @@ from pokegan.core.schema import AeganParams
 from pokegan.networks.factory import NetworkConfig, discriminator_config, generator_config
 from pokegan.networks.sampling import sample_latents
 from pokegan.training.gan import Gan
-from pokegan.training.losses import bce_loss, mean_probability, nonsaturating_loss, optimizer_step
+from pokegan.training.losses import (
+    Labels,
+    fake_loss,
+    generator_loss,
+    mean_probability,
+    optimizer_step,
+    real_loss,
+)
 
 # Batches of Dx: x, G(z) and G(E(x)). Batches of Dz: z, E(x) and E(G(z)).
 D_BATCHES = ("real", "fakes", "recon")
@@ -46,8 +53,9 @@ class Aegan(Gan):
 
     def sample_inputs(self, count: int, streams: Streams) -> dict[str, Tensor]:
         """Sample latents, labels and augmentations for `count` images, on the CPU."""
+        own = Labels.of(self.params)
         labels = {
-            f"{domain}_{batch}_label": self.labels.sample(count, streams, real=batch == "real")
+            f"{domain}_{batch}_label": own.sample(count, streams, real=batch == "real")
             for domain in ("image", "latent")
             for batch in D_BATCHES
         }
@@ -72,8 +80,8 @@ class Aegan(Gan):
             images = zip((real, fakes.detach(), x_recon.detach()), D_BATCHES, strict=True)
             x_logits = [discriminator(augment(x, inputs, batch)) for x, batch in images]
         z_logits = [latent_discriminator(each.detach()) for each in (z, encoded, z_recon)]
-        image_loss = discriminator_loss(x_logits, inputs, "image")
-        latent_loss = discriminator_loss(z_logits, inputs, "latent")
+        image_loss = self.weighted_loss(x_logits, inputs, "image")
+        latent_loss = self.weighted_loss(z_logits, inputs, "latent")
         discriminator_gradient = optimizer_step(
             self.optimizers["discriminator"], image_loss + latent_loss
         )
@@ -84,17 +92,17 @@ class Aegan(Gan):
             images = zip((fakes, x_recon), G_BATCHES, strict=True)
             x_fooling = [discriminator(augment(x, inputs, batch)) for x, batch in images]
         z_fooling = [latent_discriminator(each) for each in (encoded, z_recon)]
-        generator_loss = (
-            params.picture_adversarial * sum(map(nonsaturating_loss, x_fooling))
-            + params.latent_adversarial * sum(map(nonsaturating_loss, z_fooling))
+        loss = (
+            params.picture_adversarial * sum(generator_loss(params.loss, x) for x in x_fooling)
+            + params.latent_adversarial * sum(generator_loss(params.loss, z) for z in z_fooling)
             + params.picture_reconstruction * x_error
             + params.latent_reconstruction * z_error
         )
-        generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
+        generator_gradient = optimizer_step(self.optimizers["generator"], loss)
 
         return {
             "discriminator_loss": image_loss.detach(),
-            "generator_loss": generator_loss.detach(),
+            "generator_loss": loss.detach(),
             "d_real": mean_probability(x_logits[0]),
             "d_fake": mean_probability(x_logits[1]),
             "discriminator_gradient": discriminator_gradient,
@@ -104,14 +112,17 @@ class Aegan(Gan):
             "latent_error": z_error.detach(),
         }
 
+    def weighted_loss(self, logits: list[Tensor], inputs: dict[str, Tensor], domain: str) -> Tensor:
+        """Return the loss of Dx or Dz for the logits (N,) of each of `D_BATCHES`.
 
-def discriminator_loss(logits: list[Tensor], inputs: dict[str, Tensor], domain: str) -> Tensor:
-    """Return the loss of Dx or Dz for the logits (N,) of each of `D_BATCHES`.
-
-    Real samples have the same weight as both kinds of fakes together.
-    """
-    real, fakes, recon = (
-        bce_loss(each, inputs[f"{domain}_{batch}_label"])
-        for each, batch in zip(logits, D_BATCHES, strict=True)
-    )
-    return (2 * real + fakes + recon) / 4
+        Real samples have the same weight as both kinds of fakes together.
+        """
+        losses = (real_loss, fake_loss, fake_loss)
+        real, fakes, recon = (
+            loss(self.params.loss, each, inputs[f"{domain}_{batch}_label"])
+            for loss, each, batch in zip(losses, logits, D_BATCHES, strict=True)
+        )
+        total = (2 * real + fakes + recon) / 4
+        if self.params.lecam and domain == "image":
+            total = total + self.params.lecam * self.lecam(logits[0], logits[1])
+        return total

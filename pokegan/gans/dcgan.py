@@ -4,14 +4,17 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from pokegan.compute.randomness import Streams
+from pokegan.core.schema import DcganParams
 from pokegan.networks.factory import NetworkConfig, discriminator_config, generator_config
 from pokegan.networks.sampling import sample_latents
 from pokegan.training.gan import Gan
-from pokegan.training.losses import bce_loss, mean_probability, nonsaturating_loss, optimizer_step
+from pokegan.training.losses import Labels, mean_probability, optimizer_step
 
 
 class Dcgan(Gan):
     """A generator G and a discriminator D."""
+
+    params: DcganParams
 
     def network_configs(self, resolution: int) -> dict[str, NetworkConfig]:
         """Return the configurations of G and D."""
@@ -22,10 +25,11 @@ class Dcgan(Gan):
 
     def sample_inputs(self, count: int, streams: Streams) -> dict[str, Tensor]:
         """Sample latents, labels and augmentations for `count` images, on the CPU."""
+        labels = Labels.of(self.params)
         return {
             "z": sample_latents(count, self.latent_dim, streams["latents"]),
-            "real_label": self.labels.sample(count, streams, real=True),
-            "fake_label": self.labels.sample(count, streams, real=False),
+            "real_label": labels.sample(count, streams, real=True),
+            "fake_label": labels.sample(count, streams, real=False),
             **self.augmentation.sample(("real", "fakes", "fakes_for_generator"), count, streams),
         }
 
@@ -41,15 +45,16 @@ class Dcgan(Gan):
         with parametrize.cached():  # one power iteration of spectral norm per update
             real_logits = discriminator(augment(real, inputs, "real"))
             fake_logits = discriminator(augment(fakes.detach(), inputs, "fakes"))
-        discriminator_loss = bce_loss(real_logits, inputs["real_label"]) + bce_loss(
-            fake_logits, inputs["fake_label"]
-        )
+        labels = inputs["real_label"], inputs["fake_label"]
+        discriminator_loss = self.discriminator_loss(real_logits, fake_logits, labels)
         discriminator_gradient = optimizer_step(
             self.optimizers["discriminator"], discriminator_loss
         )
 
         logits = discriminator(augment(fakes, inputs, "fakes_for_generator"))
-        generator_loss = nonsaturating_loss(logits)
+        generator_loss = self.generator_loss(
+            logits, lambda: discriminator(augment(real, inputs, "real"))
+        )
         generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
         return {

@@ -7,15 +7,18 @@ from torch import nn
 
 from pokegan.compute.distributed import BatchNorm
 from pokegan.compute.randomness import Streams
-from pokegan.core.schema import GanParams
-from pokegan.networks import architectures
+from pokegan.core.schema import DcganParams, GanParams
+from pokegan.networks import architectures, fastgan, projected
 from pokegan.networks.spectral_norm import apply_spectral_norm
 
-# Entry of a network in config.json: class in `architectures` ("kind"), arguments, spectral_norm.
+# Entry of a network in config.json: class ("kind"), its arguments, spectral_norm.
 NetworkConfig = dict[str, Any]
+KINDS = vars(architectures) | vars(fastgan) | vars(projected)
+# Modules in which layers keep PyTorch's defaults.
+DEFAULT_WEIGHTS = ("dense", "projections")
 
 
-def generator_config(params: GanParams, resolution: int) -> NetworkConfig:
+def generator_config(params: DcganParams, resolution: int) -> NetworkConfig:
     """Return the configuration of the generator of images with this side."""
     config = {
         "latent_dim": params.latent_dim,
@@ -30,7 +33,7 @@ def generator_config(params: GanParams, resolution: int) -> NetworkConfig:
     return {"kind": "Generator", **config, **layers}
 
 
-def discriminator_config(params: GanParams, resolution: int) -> NetworkConfig:
+def discriminator_config(params: DcganParams, resolution: int) -> NetworkConfig:
     """Return the configuration of the discriminator of images with this side."""
     config = {
         "width": params.width,
@@ -54,7 +57,7 @@ def build_network(
     """
     arguments = dict(config)
     kind, spectral = arguments.pop("kind"), arguments.pop("spectral_norm", False)
-    network: nn.Module = getattr(architectures, kind)(**arguments)
+    network: nn.Module = KINDS[kind](**arguments)
     if streams:
         initialize(network, streams, name)
     if spectral:
@@ -67,8 +70,8 @@ def initialize(network: nn.Module, streams: Streams, name: str) -> None:
     """Initialize weights like Radford et al. 2016, section 4: N(0, 0.02²), scales N(1, 0.02²).
 
     Layers in a module named `dense` keep PyTorch's defaults: the signal of several narrow layers
-    would vanish. Each layer has its own random streams, so that a change of one layer does not
-    affect the initial weights of the others.
+    would vanish. So do fixed random projections. Each layer has its own random streams, so that a
+    change of one layer does not affect the initial weights of the others.
     """
     layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
     norms = (BatchNorm, nn.GroupNorm)
@@ -76,7 +79,7 @@ def initialize(network: nn.Module, streams: Streams, name: str) -> None:
     for number, (path, module) in enumerate(_modules(network, layers)):
         with streams.as_global_rng(f"initial weights of {name}, layer {number}"):
             module.reset_parameters()
-        if not path.startswith("dense"):
+        if not path.startswith(DEFAULT_WEIGHTS):
             # A stream of its own: how much of the former one is used depends on the bias.
             with streams.as_global_rng(f"initial weights of {name}, kernel {number}"):
                 nn.init.normal_(module.weight, 0.0, 0.02)
@@ -96,7 +99,8 @@ def make_optimizer(
 
     Adam uses both betas, RMSprop the second as its smoothing constant alpha.
     """
-    parameters = [each for network in networks for each in network.parameters()]
+    every = [each for network in networks for each in network.parameters()]
+    parameters = [each for each in every if each.requires_grad]
     common: dict[str, Any] = {"lr": lr, "weight_decay": params.weight_decay}
     common["capturable"] = parameters[0].is_cuda  # by a CUDA graph
     beta1, beta2 = params.betas

@@ -48,7 +48,7 @@ def _matrix(weight: Tensor) -> Tensor:
 
 
 def apply_spectral_norm(network: nn.Module) -> None:
-    """Normalize every convolution and dense layer of a network, in place."""
+    """Normalize every trainable convolution and dense layer of a network, in place."""
     for module in list(network.modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.weight.requires_grad:
             parametrize.register_parametrization(module, "weight", SpectralNorm(module.weight))

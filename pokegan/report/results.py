@@ -38,9 +38,15 @@ class NetworkResults:
 
     @property
     def augmentation(self) -> list[str]:
-        """Augmentation of the discriminator's inputs; early records have no such parameter."""
-        kinds: list[str] = self.run["params"].get(f"{self.name}.augmentation", [])
-        return kinds
+        """Augmentation of the discriminator's inputs: operations with their strengths."""
+        prefix = f"{self.name}.augmentation."
+        values = {
+            key.removeprefix(prefix): value
+            for key, value in self.run["params"].items()
+            if key.startswith(prefix)
+        }
+        probability = values.pop("probability", 0)
+        return [f"{kind} {value:g}" for kind, value in values.items() if value and probability]
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pokegan.training.diversity import has_collapsed, nearest_distance
 from pokegan.training.gan import Gan
 
 N_SAMPLES = 64
+EMA_RAMP_UP = 0.05  # the half-life is at most this share of the pictures seen
 
 
 class DivergedError(PipelineError):
@@ -86,7 +87,6 @@ class Training:
         streams: source of all random numbers.
         device: where to compute.
         precision: "fp32" or "bf16", of convolutions and matrix products.
-        ema: decay of the moving average of the generator, which then makes the samples; 0: none.
         processes: those that share each batch.
     """
 
@@ -98,7 +98,6 @@ class Training:
         streams: Streams,
         device: torch.device,
         precision: str,
-        ema: float = 0.0,
         processes: ProcessGroup | None = None,
     ) -> None:
         self.gan, self.schedule, self.streams = gan, schedule, streams
@@ -107,9 +106,9 @@ class Training:
         self.device, self.precision = device, precision
         # Only dropout uses torch's global generators, with different numbers in each process.
         torch.manual_seed(streams.seed(f"dropout of process {self.processes.rank}"))
-        gan.prepare(device)
-        self._decay = ema
-        self._ema = copy.deepcopy(gan.generator).requires_grad_(False) if ema else None
+        gan.prepare(device, images)
+        average = gan.params.ema_half_life > 0
+        self._ema = copy.deepcopy(gan.generator).requires_grad_(False) if average else None
         self._z = sample_latents(N_SAMPLES, gan.latent_dim, streams["fixed latents"])
         rows = torch.linspace(0, len(images) - 1, min(N_SAMPLES, len(images))).round().long()
         self._real_distance = nearest_distance(images[rows])
@@ -119,9 +118,11 @@ class Training:
         self._names: list[str] = []
         self._sums, self._count = torch.zeros((), device=device), 0
         self._train_step: Callable[[dict[str, Tensor]], Tensor] = self._compute
+        self._regularize: Callable[[dict[str, Tensor]], Tensor] = self._compute_penalty
         graphs = device.type == "cuda" and os.environ.get("POKEGAN_CUDA_GRAPHS") != "0"
         if graphs and self.processes.count == 1:
             self._train_step = GraphedStep(self._compute)
+            self._regularize = GraphedStep(self._compute_penalty)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -142,9 +143,12 @@ class Training:
         """
         schedule = self.schedule
         while self.step < schedule.steps:
-            self._sums = self._sums + self._train_step(self._next_inputs())
+            inputs = self._next_inputs()
+            self._sums = self._sums + self._train_step(inputs)
             self._count += 1
             self.step += 1
+            if self.gan.regularizes(self.step):
+                self._regularize(inputs)
             result = StepResult(self.step, self.step / schedule.steps_per_epoch)
             if schedule.is_snapshot(self.step) or schedule.is_epoch_end(self.step):
                 result = self._evaluate(result)
@@ -158,31 +162,55 @@ class Training:
             self._order = torch.randperm(schedule.images, generator=self.streams["order"])
         inputs = self.gan.sample_inputs(schedule.batch_size, self.streams)
         inputs["rows"] = self._order[start : start + schedule.batch_size]
+        if self.gan.params.mirror:
+            chances = torch.rand(schedule.batch_size, generator=self.streams["mirror"])
+            inputs["mirrored"] = chances < 0.5
         shards = {name: self.processes.shard(x) for name, x in inputs.items()}
+        shards["ema_weight"] = torch.tensor(self._ema_weight())
         if self.device.type == "cuda":
             shards = {name: x.contiguous().pin_memory() for name, x in shards.items()}
         return {name: x.to(self.device, non_blocking=True) for name, x in shards.items()}
 
     def _compute(self, inputs: dict[str, Tensor]) -> Tensor:
         """Run one optimization step and return its metrics. A CUDA graph may replay it."""
-        real = from_uint8(self.images[inputs["rows"]])
         with autocast(self.precision, self.device):
-            metrics = self.gan.step(real, inputs)
+            metrics = self.gan.step(self._real(inputs), inputs)
         if self._ema is not None:
-            self._update_ema(self._ema)
+            self._update_ema(self._ema, inputs["ema_weight"])
         self._names = list(metrics)
         return torch.stack(list(metrics.values()))
 
+    def _compute_penalty(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Regularize the discriminator. A CUDA graph may replay it."""
+        with autocast(self.precision, self.device):
+            self.gan.regularize(self._real(inputs), inputs)
+        return self._sums
+
+    def _real(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the batch of training images, (N, 3, R, R) in [-1, 1], half of them mirrored."""
+        images = from_uint8(self.images[inputs["rows"]])
+        if "mirrored" not in inputs:
+            return images
+        mirrored = inputs["mirrored"][:, None, None, None]
+        return torch.where(mirrored, images.flip(3), images)
+
+    def _ema_weight(self) -> float:
+        """Return the weight of the generator in the next update of its moving average."""
+        half_life, batch = self.gan.params.ema_half_life, self.schedule.batch_size
+        if not half_life:
+            return 1.0
+        half_life = min(half_life, EMA_RAMP_UP * (self.step + 1) * batch)
+        return float(1 - 0.5 ** (batch / half_life))
+
     @torch.no_grad()
-    def _update_ema(self, ema: nn.Module) -> None:
-        """Move the average towards the generator, weights and buffers."""
+    def _update_ema(self, ema: nn.Module, weight: Tensor) -> None:
+        """Move the averaged weights towards the generator's, and copy its buffers."""
         # torch's AveragedModel reads its counter from the device in each step.
-        current = self.gan.generator.state_dict()
-        for name, averaged in ema.state_dict().items():
-            if averaged.is_floating_point():
-                averaged.lerp_(current[name], 1 - self._decay)
-            else:
-                averaged.copy_(current[name])
+        pairs = zip(ema.parameters(), self.gan.generator.parameters(), strict=True)
+        for averaged, current in pairs:
+            averaged.lerp_(current, weight)
+        for copied, buffer in zip(ema.buffers(), self.gan.generator.buffers(), strict=True):
+            copied.copy_(buffer)
 
     def _evaluate(self, result: StepResult) -> StepResult:
         """Add the means and, at a snapshot, the samples and the generator."""
@@ -225,6 +253,7 @@ class Training:
             "step": self.step,
             "networks": {name: each.state_dict() for name, each in self.networks.items()},
             "optimizers": {name: each.state_dict() for name, each in self.gan.optimizers.items()},
+            "lecam": self.gan.lecam.state_dict(),
             "streams": self.streams.state_dict(),
             "processes": self.processes.gather(own),
             "order": self._order,
@@ -239,6 +268,7 @@ class Training:
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.gan.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+        self.gan.lecam.load_state_dict(state["lecam"])
         self.streams.load_state_dict(state["streams"])
         own = state["processes"][self.processes.rank]
         torch.set_rng_state(own["rng"])

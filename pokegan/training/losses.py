@@ -1,14 +1,18 @@
-"""Losses, labels and the optimizer step that all GAN families share."""
+"""Losses, labels, regularization and the optimizer step that all GAN families share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import get_total_norm
 
-from pokegan.compute.distributed import average_gradients
+from pokegan.compute.distributed import all_reduce_mean, average_gradients
 from pokegan.compute.randomness import Streams
+from pokegan.core.schema import DcganParams
+
+LECAM_DECAY = 0.99
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class Labels:
     noise: float  # standard deviation
     swapped: float  # share of the labels with the mean of the other class
 
+    @classmethod
+    def of(cls, params: DcganParams) -> "Labels":
+        """Return the labels that a network's section of params.yaml describes."""
+        return cls(params.real_label, params.fake_label, params.label_noise, params.swapped_labels)
+
     def sample(self, count: int, streams: Streams, *, real: bool) -> Tensor:
         """Sample labels of real or fake samples: float32 (count,) on the CPU."""
         own, other = (self.real, self.fake) if real else (self.fake, self.real)
@@ -36,13 +45,82 @@ def bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits.float(), labels)
 
 
+def real_loss(kind: str, logits: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Return the discriminator's loss for logits of real samples, in fp32.
+
+    Args:
+        kind: "bce" with labels, "hinge" (Lim and Ye 2017) or "logistic".
+        logits: (N, …).
+        labels: of "bce", (N,).
+    """
+    if labels is not None and kind == "bce":
+        return bce_loss(logits, labels)
+    logits = logits.float()
+    return (functional.relu(1 - logits) if kind == "hinge" else functional.softplus(-logits)).mean()
+
+
+def fake_loss(kind: str, logits: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Return the discriminator's loss for logits of fake samples; see `real_loss`."""
+    if labels is not None and kind == "bce":
+        return bce_loss(logits, labels)
+    return real_loss(kind, -logits)
+
+
+def relativistic_loss(higher: Tensor, lower: Tensor) -> Tensor:
+    """Return the logistic loss of the differences of paired logits (N, …), in fp32.
+
+    D's loss with real logits first, G's with fake logits first (Jolicoeur-Martineau 2019).
+    """
+    return nonsaturating_loss(higher.float() - lower.float())
+
+
+def generator_loss(kind: str, logits: Tensor) -> Tensor:
+    """Return the generator's loss for logits (N, …) of fake samples, in fp32.
+
+    That of "hinge" is the negative mean; "bce" and "logistic" have the non-saturating loss.
+    """
+    return -logits.float().mean() if kind == "hinge" else nonsaturating_loss(logits)
+
+
 def nonsaturating_loss(logits: Tensor) -> Tensor:
-    """Return the mean −log D(G(z)) of logits (N,) in fp32 (Goodfellow et al. 2014, section 3)."""
+    """Return the mean −log D(G(z)) of logits in fp32 (Goodfellow et al. 2014, section 3)."""
     return functional.softplus(-logits.float()).mean()
 
 
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return the mean squared gradient norm of D at real images (R1, Mescheder et al. 2018).
+
+    The gradient is that of the mean of an image's logits (N, …).
+    """
+    images = images.detach().requires_grad_()
+    logits = discriminator(images).float().reshape(len(images), -1)
+    (gradient,) = torch.autograd.grad(logits.mean(1).sum(), images, create_graph=True)
+    return gradient.float().square().flatten(1).sum(1).mean()
+
+
+class LeCam(nn.Module):
+    """Regularization for little data: keep logits near their means (Tseng et al. 2021).
+
+    The means of real and fake logits are moving averages.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.zeros(2))
+        self.means: Tensor
+
+    def forward(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the penalty of logits (N, …) each (equation 4), and update the means."""
+        real, fake = real_logits.float(), fake_logits.float()
+        current = torch.stack([real.detach().mean(), fake.detach().mean()])
+        self.means.lerp_(all_reduce_mean(current), 1 - LECAM_DECAY)
+        real_mean, fake_mean = self.means.clone()
+        excess = functional.relu(real - fake_mean), functional.relu(real_mean - fake)
+        return excess[0].square().mean() + excess[1].square().mean()
+
+
 def mean_probability(logits: Tensor) -> Tensor:
-    """Return the mean probability "real" of logits (N,): a detached scalar in fp32."""
+    """Return the mean probability "real" of logits (N, …): a detached scalar in fp32."""
     return logits.detach().float().sigmoid().mean()
 
 

@@ -10,9 +10,10 @@ import torch
 
 from pokegan.compute.distributed import all_reduce_mean, process_group
 from pokegan.compute.randomness import Streams
+from tests.conftest import STRENGTHS, augmentation
 from tests.models import NAMES, make_gan
 
-CASES = [(name, kinds) for name in NAMES for kinds in ((), ("color", "translation", "cutout"))]
+CASES = [(name, kinds) for name in NAMES for kinds in ((), STRENGTHS)]
 
 
 def train(folder: Path) -> None:
@@ -21,7 +22,7 @@ def train(folder: Path) -> None:
         found = {}
         for name, kinds in CASES:
             streams = Streams(1)
-            gan = make_gan(name, prepare=True, augmentation=list(kinds), label_noise=0.1)
+            gan = make_gan(name, prepare=True, augmentation=augmentation(*kinds), label_noise=0.1)
             real = torch.rand(12, 3, 32, 32, generator=streams["images"]) * 2 - 1
             inputs = gan.sample_inputs(12, streams)
             shards = {key: group.shard(each) for key, each in inputs.items()}

@@ -11,7 +11,7 @@ from pokegan.compute.distributed import BatchNorm
 from pokegan.compute.randomness import Streams
 from pokegan.core.errors import PipelineError
 from pokegan.core.params import read_params
-from pokegan.core.schema import GanParams
+from pokegan.core.schema import DcganParams
 from pokegan.networks.factory import (
     build_network,
     discriminator_config,
@@ -21,7 +21,7 @@ from pokegan.networks.factory import (
 from tests.conftest import ROOT, TINY, TINY_NETWORK, set_params
 
 
-def section(name: str = "dcgan819", **changes: Any) -> GanParams:
+def section(name: str = "dcgan819", **changes: Any) -> DcganParams:
     params = read_params(name, file=ROOT / "params.yaml")[name]
     return params.model_copy(update={**TINY_NETWORK, **changes})
 

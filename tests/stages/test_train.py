@@ -21,9 +21,11 @@ from pokegan.training.monitor import TrainingMonitor
 from stages.train import train
 from tests.conftest import (
     ROOT,
+    STRENGTHS,
     TINY,
     Stage,
     assert_one_sentence,
+    augmentation,
     disable_tracking,
     set_params,
     start_process,
@@ -200,15 +202,23 @@ def test_augmentation_changes_the_weights_and_adds_examples(
     place: Path, stage: Stage, name: str
 ) -> None:
     trained = {}
-    for kinds in ([], ["color", "translation", "cutout"]):
-        set_params(place, {**TINY, f"{name}.augmentation": kinds})
+    for kinds in ([], STRENGTHS):
+        strengths = augmentation(*kinds).model_dump()
+        set_params(place, {**TINY, f"{name}.augmentation": strengths})
         to = f"with_{len(kinds)}"
         succeed(stage("train", name, "pictures.npy", f"{to}/model", f"{to}/history"))
         with np.load(f"{to}/history/samples.npz") as samples:
             shapes = {key: samples[key].shape for key in samples}
         trained[to] = read_files(place / to)
         params = json.loads(Path(f"{to}/history/run.json").read_text())["params"]
-        assert params[f"{name}.augmentation"] == kinds
+        assert (
+            strengths.items()
+            == {
+                key.rpartition(".")[2]: value
+                for key, value in params.items()
+                if key.startswith(f"{name}.augmentation.")
+            }.items()
+        )
         assert set(shapes) == {"epochs", "pictures"} | ({"true", "seen"} if kinds else set())
     assert shapes["true"] == (8, 32, 32, 3)
     assert shapes["seen"] == (3, 8, 32, 32, 3)

@@ -7,17 +7,22 @@ import torch
 
 from pokegan.compute.randomness import Streams
 from pokegan.training.loop import Schedule, Training
+from tests.conftest import STRENGTHS, augmentation
 from tests.models import make_gan
 
 # All that has a state: dropout, moving average, noisy labels, augmentation.
 EVERYTHING = {
     "epochs": 2.5,
-    "ema": 0.9,
+    "ema_half_life": 50,
+    "lecam": 0.1,
+    "r1": 0.1,
+    "r1_interval": 2,
+    "mirror": True,
     "dropout_generator": 0.1,
     "dropout_discriminator": 0.1,
     "label_noise": 0.1,
     "swapped_labels": 0.1,
-    "augmentation": ["color", "translation", "cutout"],
+    "augmentation": augmentation(*STRENGTHS),
 }
 
 
@@ -40,7 +45,6 @@ def make_training(
         streams,
         torch.device(device),
         precision,
-        params.ema,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 
 from pokegan.compute.device import set_deterministic
 from pokegan.training.loop import Training
+from tests.conftest import augmentation
 from tests.training.common import EVERYTHING, equal, make_training, weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -59,7 +60,8 @@ def test_a_graph_computes_the_same_as_eager_steps(
     "changes",
     [
         {"upsampling": "nearest"},
-        {"augmentation": []},
+        {"augmentation": augmentation()},
+        {"loss": "relativistic", "r1": 1.0},
         {"architecture": "mlp"},
         {"normalization_generator": "instance", "normalization_discriminator": "layer"},
         {"head_generator": "dense", "head_discriminator": "dense", "spectral_norm": False},

@@ -80,15 +80,24 @@ def test_a_snapshot_is_a_copy_of_the_generator_that_makes_the_samples(drawings: 
 
 
 def test_the_moving_average(drawings: np.ndarray) -> None:
-    """0.9 · average + 0.1 · generator after each step, starting from the initial weights."""
-    training = make_training(drawings, ema=0.9)
+    """The half-life is 5 % of the images seen until it reaches its value; buffers are copied."""
+    training = make_training(drawings, ema_half_life=2, epochs=2)
     generator = training.gan.generator
-    expected = {k: v.clone() for k, v in generator.state_dict().items() if v.is_floating_point()}
-    for _ in training.run():
-        for key in expected:
-            expected[key] = 0.9 * expected[key] + 0.1 * generator.state_dict()[key]
-    averaged = training.networks["generator_ema"].state_dict()
-    assert all(torch.allclose(averaged[key], expected[key], atol=1e-6) for key in expected)
+    expected = {name: each.detach().clone() for name, each in generator.named_parameters()}
+    half_lives = []
+    for result in training.run():
+        half_lives.append(min(2, 0.05 * result.step * 12))
+        share = 0.5 ** (12 / half_lives[-1])
+        for name, each in generator.named_parameters():
+            expected[name] = share * expected[name] + (1 - share) * each.detach()
+    assert len(set(half_lives)) > 2
+    average = training.networks["generator_ema"]
+    for name, each in average.named_parameters():
+        torch.testing.assert_close(each, expected[name], atol=1e-6, rtol=0)
+    for (_, copied), (_, buffer) in zip(
+        average.named_buffers(), generator.named_buffers(), strict=True
+    ):
+        assert torch.equal(copied, buffer)
     assert training.configs["generator_ema"] == training.configs["generator"]
     assert "generator_ema" not in make_training(drawings).networks
 

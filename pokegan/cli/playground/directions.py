@@ -21,8 +21,7 @@ def principal_directions(generator: nn.Module, latent_dim: int) -> tuple[Tensor,
         that makes its largest component positive; and their shares of the variance of the layer's
         output, float32 (latent_dim,), which sum to 1. Both on the CPU.
     """
-    (layers,) = generator.children()
-    assert isinstance(layers, nn.Sequential)
+    layers = next(each for each in generator.modules() if isinstance(each, nn.Sequential))
     first = nn.Sequential(*takewhile(lambda layer: isinstance(layer, AFFINE), layers))
     z = torch.cat([torch.zeros(1, latent_dim), torch.eye(latent_dim)])
     device = next(generator.parameters()).device
