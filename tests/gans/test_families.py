@@ -161,7 +161,7 @@ def test_the_random_inputs_of_one_augmentation_do_not_depend_on_others(name: str
     assert all(torch.equal(color[key], each) for key, each in (every | off).items())
     assert "augmentation" not in streams[0].state_dict()
     noise = [color[key] for key in color.keys() - off.keys()]
-    assert len({tuple(each.flatten().tolist()) for each in noise}) == len(noise) > 2
+    assert len({tuple(each.flatten().tolist()) for each in noise}) == len(noise) > 1
 
 
 def test_every_module_of_a_family_is_tested() -> None:

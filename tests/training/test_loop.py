@@ -6,6 +6,7 @@ import torch
 
 from pokegan.networks.sampling import to_uint8
 from pokegan.training.loop import DivergedError, Schedule
+from tests.conftest import STRENGTHS, augmentation
 from tests.training.common import EVERYTHING, equal, make_training, weights
 
 
@@ -23,13 +24,13 @@ def test_equal_seeds_give_equal_weights(
     assert equal(*results)
 
 
-@pytest.mark.parametrize("augmentation", [[], ["color", "translation", "cutout"]])
-def test_a_generator_learns_the_background(drawings: np.ndarray, augmentation: list[str]) -> None:
+@pytest.mark.parametrize("kinds", [[], STRENGTHS])
+def test_a_generator_learns_the_background(drawings: np.ndarray, kinds: list[str]) -> None:
     """After 200 steps the corners, gray at first, are nearly white as in every real image.
 
     Augmentations do not leak: the discriminator gets the corners in every brightness.
     """
-    changes = {"width": 16, "epochs": 50, "augmentation": augmentation}
+    changes = {"width": 16, "epochs": 50, "augmentation": augmentation(*kinds)}
     *_, last = make_training(drawings, lr=0.002, **changes).run()
     assert last.samples is not None
     assert last.samples[:, :3, :3].float().mean() > 200
