@@ -127,13 +127,8 @@ def check_output(output: Path, *kinds: str) -> None:
         if exists and (not output.is_dir() or not output.name or any(output.iterdir())):
             raise PipelineError(f"{output} is not an empty folder; pass a new one.")
     elif output.is_dir() or output.suffix.lower() not in kinds:
-        known = ", ".join(
-            f"{'an image' if kind == SHEET else 'an animation'} ({kind})"
-            if kind
-            else "a new folder"
-            for kind in kinds
-        )
-        raise PipelineError(f"OUTPUT is {output}, but it must be one of: {known}.")
+        known = ", ".join(kind or "none (a new folder)" for kind in kinds)
+        raise PipelineError(f"OUTPUT is {output}, but its suffix must be one of: {known}.")
 
 
 def save_sheet(

@@ -48,7 +48,6 @@ def interpolate(
     \b
     pokegan interpolate models/dcgan819 path.png
     pokegan interpolate models/dcgan819 path.webp --between 8 --seed 3
-    pokegan interpolate models/dcgan819 path.gif --scale 8 --rate 30
     """  # noqa: D301
     common.check_output(output, common.SHEET, *common.ANIMATIONS)
     folder = common.model_folder(model)
