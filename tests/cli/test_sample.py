@@ -60,7 +60,7 @@ def test_errors_write_nothing(pokegan: Pokegan, model: Path) -> None:
     Path("mine/picture.png").write_bytes(b"mine")
     assert_one_sentence(pokegan("sample", "model", "mine"), "mine is not an empty folder")
     assert Path("mine/picture.png").read_bytes() == b"mine"
-    assert_one_sentence(pokegan("sample", "model", "s.jpg"), "s.jpg", "an image (.png)")
+    assert_one_sentence(pokegan("sample", "model", "s.jpg"), "s.jpg", ".png")
     assert_one_sentence(pokegan("sample", "models/none", "s.png"), "models/none is not a trained")
     assert_one_sentence(pokegan("sample", "model", "s.png", "--step", "3"), "step 3", "2, 4")
     for option in ("--count", "--truncation"):
