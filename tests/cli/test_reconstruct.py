@@ -114,7 +114,7 @@ def test_errors_are_one_sentence_and_write_nothing(pokegan: Pokegan, files: list
     }.items():
         assert_one_sentence(pokegan("reconstruct", "model", "r.png", "a.svg", file), words)
     assert_one_sentence(pokegan("reconstruct", "dcgan", "r.png", "a.svg"), "dcgan has no encoder")
-    assert_one_sentence(pokegan("reconstruct", "model", "r.webp", "a.svg"), "r.webp", "(.png)")
+    assert_one_sentence(pokegan("reconstruct", "model", "r.webp", "a.svg"), "r.webp", ".png")
     # A forgotten OUTPUT must not overwrite an image.
     assert_one_sentence(pokegan("reconstruct", "model", "c.png", "a.svg"), "c.png exists already")
     assert pokegan("reconstruct", "model", "r.png").exit_code == 2
