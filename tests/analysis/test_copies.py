@@ -1,5 +1,3 @@
-"""Copies among generated images, and the index of the training pictures."""
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

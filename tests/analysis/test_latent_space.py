@@ -1,5 +1,3 @@
-"""Paths and rotations against closed forms, and the images along them."""
-
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,3 @@
-"""The linear probe on features that determine the type, or are independent of it."""
-
 from pathlib import Path
 
 import numpy as np

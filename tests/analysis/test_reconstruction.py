@@ -1,5 +1,3 @@
-"""Reconstructions, also by networks that invert each other exactly."""
-
 import numpy as np
 import pytest
 import torch

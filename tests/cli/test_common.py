@@ -1,5 +1,3 @@
-"""Trained models, outputs and sheets, as the commands share them."""
-
 import shutil
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""`pokegan interpolate`."""
-
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,3 @@
-"""The command `pokegan`."""
-
 import sys
 from importlib import import_module
 

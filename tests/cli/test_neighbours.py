@@ -1,5 +1,3 @@
-"""`pokegan neighbours`."""
-
 from pathlib import Path
 
 import numpy as np

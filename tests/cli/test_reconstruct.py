@@ -1,5 +1,3 @@
-"""`pokegan reconstruct`."""
-
 import json
 from pathlib import Path
 from typing import Any

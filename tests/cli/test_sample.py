@@ -1,5 +1,3 @@
-"""`pokegan sample`."""
-
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,3 @@
-"""Training by two processes on this machine."""
-
 import json
 import os
 import shutil

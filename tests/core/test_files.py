@@ -1,5 +1,3 @@
-"""Writing and reading files: complete outputs, errors in one sentence."""
-
 import errno
 import os
 import resource

@@ -1,5 +1,3 @@
-"""The training steps of the GAN families."""
-
 from math import log
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""Shapes, layers and parameters of the networks."""
-
 import pytest
 import torch
 from torch import nn

@@ -1,5 +1,3 @@
-"""Models on disk: saved, loaded, damaged."""
-
 from pathlib import Path
 from typing import Any
 

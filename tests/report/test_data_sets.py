@@ -1,5 +1,3 @@
-"""Contact sheets, the enlarged data set, and augmented inputs."""
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""Features of discriminators, and types."""
-
 import json
 import re
 from collections.abc import Callable

@@ -1,5 +1,3 @@
-"""Nearest training images, latent space and reconstructions."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-"""The stage: what the page, the grids and the animations contain."""
-
 import re
 import shutil
 from collections.abc import Callable

@@ -1,5 +1,3 @@
-"""Time-lapses, animations and grids."""
-
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,3 @@
-"""Scores of several encoders and protocols, and the data of charts."""
-
 import re
 from collections.abc import Callable
 from pathlib import Path

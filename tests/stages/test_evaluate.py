@@ -1,5 +1,3 @@
-"""The stages encode, evaluate and index, with an untrained generator."""
-
 import json
 from pathlib import Path
 from typing import Any

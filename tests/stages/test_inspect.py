@@ -1,5 +1,3 @@
-"""The stage that inspects networks, and the index that it needs."""
-
 import json
 from collections.abc import Callable
 from pathlib import Path

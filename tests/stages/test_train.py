@@ -1,5 +1,3 @@
-"""The training stage as people run it: stopped, killed, resumed, diverged."""
-
 import json
 import os
 import re

@@ -1,5 +1,3 @@
-"""Tiny trainings for the tests of this package."""
-
 from typing import Any
 
 import numpy as np

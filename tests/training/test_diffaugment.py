@@ -1,5 +1,3 @@
-"""DiffAugment against closed forms, its gradients and its ranges."""
-
 import numpy as np
 import pytest
 import torch

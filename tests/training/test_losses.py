@@ -1,5 +1,3 @@
-"""Losses and labels against closed forms."""
-
 from math import log
 
 import pytest

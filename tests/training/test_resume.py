@@ -1,5 +1,3 @@
-"""A training that is interrupted and resumed ends with the same weights."""
-
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""Principal directions of generators of every architecture."""
-
 import pytest
 import torch
 from torch import nn

@@ -1,5 +1,3 @@
-"""The networks behind the page."""
-
 from io import BytesIO
 from pathlib import Path
 

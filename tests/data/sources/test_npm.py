@@ -1,5 +1,3 @@
-"""The real npm client against a registry on this machine."""
-
 from collections.abc import Iterator
 from pathlib import Path
 
