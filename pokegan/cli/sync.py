@@ -9,15 +9,24 @@ from pokegan.core.errors import PipelineError
 def sync() -> None:
     """Complete MLflow's runs from the files that DVC tracks.
 
-    Adds the runs of stages that DVC restored or that came with a clone, and what a run lacks since
-    MLflow could not be reached. Closes runs whose process died, and finds the artifacts of a
-    repository that was moved. Every stage does the same when it starts.
+    Adds the runs of stages that DVC restored or that came with a clone, of DVC experiments that
+    were fetched, and what a run lacks since MLflow could not be reached. Closes runs whose process
+    died, and finds the artifacts of a repository that was moved.
+    """
+    synchronize()
+
+
+def synchronize() -> None:
+    """Complete the runs and print which.
+
+    Raises:
+        PipelineError: the store cannot be used.
     """
     from pokegan.tracking.store import connect, first_line
     from pokegan.tracking.sync import sync_runs
 
     try:
-        synced = sync_runs(*connect(), wait=60)
+        synced = sync_runs(*connect(), wait=60, revisions=True)
     except Exception as error:  # each kind of store has its own errors
         raise PipelineError(
             f"MLflow could not be synchronized ({first_line(error).rstrip('.')}); check that the "

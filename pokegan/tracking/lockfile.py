@@ -9,24 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.params import flatten
-from pokegan.core.provenance import git, root
+from pokegan.core.provenance import git
 
 if TYPE_CHECKING:
     from dvc.output import Output
     from dvc.stage import PipelineStage
-
-# refs/exps/<first two digits of the baseline>/<the other digits>/<name>
-EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/([^:]+)")
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,8 @@ class StageRun:
     outputs: tuple[str, ...] = ()  # paths
     # What DVC has recorded, by path: inputs, and the outputs of a finished execution.
     recorded: Mapping[str, Output] = field(default_factory=dict)
+    revision: str = ""  # of git, which holds the results; the workspace by default
+    is_current: bool = True  # a result of the parameters and code beside dvc.lock
 
     @property
     def fingerprint(self) -> str:
@@ -52,15 +48,36 @@ class StageRun:
         return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).hexdigest()
 
     @property
+    def network(self) -> str:
+        """The network that was trained or scored; "" for other stages."""
+        family, _, item = self.stage.partition("@")
+        if family == "train":
+            return item
+        return item.rpartition("-")[0] if family.startswith("evaluate_") else ""
+
+    @property
     def data_sets(self) -> dict[str, str]:
         """The inputs in data/."""
         return {path: md5 for path, md5 in self.inputs.items() if path.startswith("data/")}
 
     def intact(self, path: str) -> Path | None:
-        """Return an input or output if it exists and is unchanged since DVC recorded it."""
-        if path in self.recorded:
-            return None if self.recorded[path].workspace_status() else Path(path)
-        return Path(path) if Path(path).exists() else None
+        """Return an input or output if it exists and is unchanged since DVC recorded it.
+
+        A file of another revision than the workspace is returned from DVC's cache; a folder is not.
+        """
+        if path not in self.recorded:
+            return Path(path) if Path(path).exists() else None
+        if self.revision:
+            cached = Path(self.recorded[path].cache_path)
+            return cached if cached.suffix != ".dir" and cached.is_file() else None
+        return None if self.recorded[path].workspace_status() else Path(path)
+
+    def text(self, path: str) -> str | None:
+        """Return the content of an output that git stores, if it is there and unchanged."""
+        if self.revision:
+            return git("show", f"{self.revision}:./{path}", check=False) or None
+        file = self.intact(path)
+        return file.read_text(encoding="utf-8") if file else None
 
 
 def upcoming(stage: str, params: Mapping[str, Any]) -> StageRun:
@@ -76,13 +93,17 @@ def upcoming(stage: str, params: Mapping[str, Any]) -> StageRun:
             declared = repo.stage.load_one(name=stage)
             for dependency in declared.deps:
                 dependency.hash_info = dependency.get_hash()
-            return _stage_run(declared, with_outputs=False)
+            execution = _stage_run(declared)
+            return replace(execution, recorded={p: execution.recorded[p] for p in execution.inputs})
     except (DvcException, OSError):
         return StageRun(stage, params)
 
 
-def finished() -> list[StageRun]:
+def finished(revision: str = "") -> list[StageRun]:
     """Return the last execution of each stage of dvc.yaml, as dvc.lock records it.
+
+    Args:
+        revision: of git; the workspace by default.
 
     Raises:
         PipelineError: dvc.yaml or dvc.lock is broken.
@@ -92,50 +113,61 @@ def finished() -> list[StageRun]:
     from dvc.stage import PipelineStage
 
     try:
-        with Repo() as repo:
+        with Repo(rev=revision or None) as repo:
             stages = [each for each in repo.index.stages if isinstance(each, PipelineStage)]
+            current = _current(stages)
+            return [
+                replace(_stage_run(stage), revision=revision, is_current=stage.name in current)
+                for stage in stages
+                if _has_run(stage)
+            ]
     except NotDvcRepoError:
         return []
     except DvcException as error:
         raise PipelineError(f"DVC cannot read the pipeline: {error}.") from error
-    return [
-        _stage_run(stage, with_outputs=True)
-        for stage in stages
-        if all(each.hash_info for each in [*stage.deps, *stage.outs])
-    ]
 
 
-def _stage_run(stage: PipelineStage, with_outputs: bool) -> StageRun:
+def _has_run(stage: PipelineStage) -> bool:
+    return all(each.hash_info for each in [*stage.deps, *stage.outs])
+
+
+def _current(stages: list[PipelineStage]) -> set[str]:
+    """Return the names of the stages in dvc.lock that a `dvc repro` of the pipeline would skip.
+
+    Only parameters and code are compared with the files, data sets with the outputs recorded for
+    the stages that produce them: data may be missing in a clone.
+    """
+    producers = {out.fs_path: (stage, out) for stage in stages for out in stage.outs}
+    known: dict[str, bool] = {}
+
+    def is_current(stage: PipelineStage) -> bool:
+        if stage.name not in known:
+            known[stage.name] = _has_run(stage) and all(map(is_unchanged, stage.deps))
+        return known[stage.name]
+
+    def is_unchanged(dependency: Output) -> bool:
+        path = dependency.fs_path
+        if path in producers:
+            stage, out = producers[path]
+            return is_current(stage) and bool(out.hash_info == dependency.hash_info)
+        inside = [stage for each, (stage, _) in producers.items() if each.startswith(f"{path}/")]
+        if inside:
+            return all(map(is_current, inside))
+        return not dependency.workspace_status()
+
+    return {stage.name for stage in stages if is_current(stage)}
+
+
+def _stage_run(stage: PipelineStage) -> StageRun:
     params: dict[str, Any] = {}
     for each in stage.params:
         params |= dict(flatten(each.hash_info.value))
     inputs = {each.def_path: each for each in stage.deps if each not in stage.params}
     outputs = {each.def_path: each for each in stage.outs}
     return StageRun(
-        stage.addressing,
+        str(stage.name),
         params,
         {path: str(each.hash_info.value) for path, each in inputs.items()},
         tuple(outputs),
-        {**inputs, **(outputs if with_outputs else {})},
+        {**inputs, **outputs},
     )
-
-
-def experiment_of(execution: StageRun) -> str | None:
-    """Return the name of the oldest DVC experiment with this execution; None if a commit holds it.
-
-    The name of an experiment that has not ended yet comes from its environment.
-    """
-    if not execution.outputs:
-        return None
-    md5 = str(execution.recorded[execution.outputs[0]].hash_info.value)
-    git_here = partial(git, folder=root(), check=False)
-    refs = git_here("for-each-ref", "--sort=committerdate", "--format=%(refname)", "refs/exps")
-    found = {ref: match for ref in refs.split() if (match := EXPERIMENT.fullmatch(ref))}
-    baselines = {ref: match[1] + match[2] for ref, match in found.items()}
-    now = os.environ.get("DVC_EXP_BASELINE_REV", "HEAD")
-    listed = git_here("grep", "-lF", md5, *found, *baselines.values(), now, "--", "dvc.lock")
-    holding = {line.removesuffix(":dvc.lock") for line in listed.split()}
-    for ref, match in found.items():
-        if ref in holding and baselines[ref] not in holding:
-            return match[3]
-    return None if now in holding else os.environ.get("DVC_EXP_NAME")

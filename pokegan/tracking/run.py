@@ -23,10 +23,18 @@ from filelock import Timeout
 
 from pokegan.core.provenance import provenance
 from pokegan.core.signals import terminate_with_dvc
-from pokegan.tracking import sync
+from pokegan.tracking import parent, sync
 from pokegan.tracking.lockfile import StageRun, upcoming
+from pokegan.tracking.parent import Pipeline
 from pokegan.tracking.registry import register
-from pokegan.tracking.store import connect, first_line, is_permanent_error, this_process
+from pokegan.tracking.results import read_results
+from pokegan.tracking.store import (
+    connect,
+    first_line,
+    is_permanent_error,
+    log_batch,
+    this_process,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 
     from pokegan.core.params import Params
 
+LAST_STAGE = "report"
 AWAY = "MLflow cannot be reached"
 Action = Callable[["MlflowClient", str], None]
 MIN_PAUSE, MAX_PAUSE = 60.0, 960.0  # seconds without a call after an error; doubles each time
@@ -83,7 +92,7 @@ class Run:
         self._execution = execution
         self._started = int(time.time() * 1000)
         self._client: MlflowClient | None = None  # set when the run is open
-        self._experiment = ""
+        self._experiment = self._parent = ""
         self._last_step = 0  # that a resumed run has logged
         self._is_complete = resume is None
         self._pause, self._retry_at = MIN_PAUSE, 0.0
@@ -95,13 +104,13 @@ class Run:
 
         def sync_others(client: MlflowClient, run_id: str) -> None:
             with suppress(Timeout):
-                sync.sync_runs(client, self._experiment, exclude=self._execution.fingerprint)
+                sync.complete_runs(client, self._experiment, self._execution.fingerprint)
 
         self._call(sync_others)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Log facts that are no parameters, such as the device."""
-        self._call(lambda client, run_id: sync.log_batch(client, run_id, tags=tags))
+        self._call(lambda client, run_id: log_batch(client, run_id, tags=tags))
 
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics in one request; a resumed run skips steps that it has logged."""
@@ -142,18 +151,32 @@ class Run:
         )
 
     def end(self, status: str) -> None:
-        """Close the run; a FINISHED run that lacks something is completed first."""
+        """Close the run and its parent; a FINISHED run that lacks something is completed first."""
+        results = None
 
         def close(client: MlflowClient, run_id: str) -> None:
-            is_done = status != "FINISHED" or self._is_complete
-            results = None if is_done else sync.read_results(self._execution)
-            if results:
+            nonlocal results
+            results = read_results(self._execution) if status == "FINISHED" else None
+            if results and not self._is_complete:
                 sync.complete_run(client, client.get_run(run_id), self._execution, results)
             else:
                 client.set_terminated(run_id, status)
 
+        def log_results(client: MlflowClient, run_id: str) -> None:
+            if results and self._execution.network:
+                parent.log_results(client, self._parent, [(self._execution, results)])
+                sync.log_scores_of(client, self._experiment, self._execution, results)
+
+        def sync_all(client: MlflowClient, run_id: str) -> None:
+            if status == "FINISHED" and self._execution.stage == LAST_STAGE:
+                with suppress(Timeout):
+                    sync.sync_runs(client, self._experiment, self._execution.fingerprint, wait=5)
+
         self._retry_at = 0.0
         self._call(close)
+        self._call(log_results)
+        self._call(sync_all)
+        self._call(lambda client, run_id: parent.close_parent(client, self._parent, status))
         if self._monitor and AWAY not in self._warnings:
             self._monitor.finish()
 
@@ -190,31 +213,31 @@ class Run:
 
     def _open(self) -> MlflowClient:
         client, self._experiment = connect()
-        process = this_process()
+        tags, process = _tags(), this_process()
+        pipeline = Pipeline(os.environ.get("DVC_EXP_NAME", ""))
+        self._parent = parent.open_parent(client, self._experiment, pipeline, tags)
         mine = f"attributes.run_id = '{self.id}'"
         if self.id is None:  # the request that creates a run may succeed without an answer
             same = f"tags.`dvc.fingerprint` = '{self._execution.fingerprint}'"
             mine = f"attributes.status = 'RUNNING' and {same}"
         runs = client.search_runs([self._experiment], mine)
         found = [run for run in runs if self.id or process.items() <= run.data.tags.items()]
-        run = found[0] if found else self._create(client)
+        run = found[0] if found else self._create(client, tags)
         self.id = run.info.run_id
         if found:
             client.update_run(self.id, "RUNNING")
-            sync.log_batch(client, self.id, tags=process)
+            log_batch(client, self.id, tags={**process, parent.PARENT: self._parent})
             epochs = client.get_metric_history(self.id, "epoch")
             self._last_step = max((point.step for point in epochs), default=0)
         sync.log_inputs(client, run, self._execution)
         self._start_monitor()
         return client
 
-    def _create(self, client: MlflowClient) -> MlflowRun:
-        from mlflow.tracking.context.registry import resolve_tags
-
-        tags = {name: str(value) for name, value in provenance().items()}
-        tags["dvc.baseline"] = os.environ.get("DVC_EXP_BASELINE_REV", "")
-        name, tags = os.environ.get("DVC_EXP_NAME"), resolve_tags(tags)
-        return sync.create_run(client, self._experiment, self._execution, name, self._started, tags)
+    def _create(self, client: MlflowClient, tags: Mapping[str, str]) -> MlflowRun:
+        tags = {**tags, "dvc.exp": os.environ.get("DVC_EXP_NAME", "")}
+        return sync.create_run(
+            client, self._experiment, self._execution, self._parent, self._started, tags
+        )
 
     def _start_monitor(self) -> None:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -223,3 +246,12 @@ class Run:
             self._monitor.finish()
         self._monitor = SystemMetricsMonitor(self.id, resume_logging=True)  # type: ignore[no-untyped-call]
         self._monitor.start()
+
+
+def _tags() -> dict[str, str]:
+    """Return tags with the origin of a run."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    tags = {name: str(value) for name, value in provenance().items()}
+    tags["dvc.baseline"] = os.environ.get("DVC_EXP_BASELINE_REV", "")
+    return dict(resolve_tags(tags))

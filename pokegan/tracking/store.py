@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from pokegan.core.provenance import root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 EXPERIMENT = "pokegan"
 # The UI opens on the pages for training, not on those for language models.
@@ -30,6 +32,7 @@ TIMEOUT = 5  # seconds for a request to a tracking server
 LOCK_TIMEOUT = 30  # seconds; another process creates the database in less
 # HTTP status codes of clients' errors that may disappear: a renewed token, a restarted server.
 TRANSIENT = (401, 403, 404, 408, 429)
+MAX_ITEMS, MAX_METRICS = 100, 1000  # tags or parameters, and metrics, in one request
 # Columns that hold absolute artifact URIs.
 URI_COLUMNS = (
     ("experiments", "artifact_location"),
@@ -144,6 +147,25 @@ def close_dead_runs(client: MlflowClient, experiment: str) -> None:
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
         if is_dead(run.data.tags):
             client.set_terminated(run.info.run_id, "KILLED")
+
+
+def log_batch(
+    client: MlflowClient,
+    run_id: str,
+    tags: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    metrics: Sequence[Metric] = (),
+) -> None:
+    """Log tags, parameters and metrics in as few requests as MLflow's limits allow."""
+    from mlflow.entities import Param, RunTag
+
+    few = [RunTag(key, str(value)) for key, value in (tags or {}).items()]
+    many = [Param(key, str(value)) for key, value in (params or {}).items()]
+    for start in range(0, max(len(few), len(many), 1), MAX_ITEMS):
+        part = slice(start, start + MAX_ITEMS)
+        client.log_batch(run_id, tags=few[part], params=many[part])
+    for start in range(0, len(metrics), MAX_METRICS):
+        client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
 
 
 def is_permanent_error(error: Exception) -> bool:

@@ -1,8 +1,7 @@
 """Complete MLflow's runs from the files that DVC tracks.
 
 A stage that DVC restored from its cache, or that came with a clone, has no run in this store; a run
-whose server or process died lacks a part. dvc.lock holds the parameters; history.csv, run.json,
-samples.npz, scores/ and inspection.json hold the results.
+whose server or process died lacks a part. The same holds for the parents of these runs.
 """
 
 from __future__ import annotations
@@ -10,159 +9,250 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from pokegan.core.params import flatten
-from pokegan.core.provenance import root
-from pokegan.tracking.lockfile import StageRun, experiment_of, finished
+from pokegan.core.errors import PipelineError
+from pokegan.core.provenance import git, root
+from pokegan.tracking import parent as parents
+from pokegan.tracking.lockfile import StageRun, finished
+from pokegan.tracking.parent import COMMITTED, COMPLETE, PARENT, Pipeline
 from pokegan.tracking.registry import register
-from pokegan.tracking.store import close_dead_runs, is_dead, is_permanent_error, this_process
+from pokegan.tracking.results import Results, large_file, read_grids, read_results
+from pokegan.tracking.store import (
+    close_dead_runs,
+    is_dead,
+    is_permanent_error,
+    log_batch,
+    this_process,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
-COLUMNS = 8  # of a grid of samples
-MAX_METRICS = 1000  # in one request to MLflow
 RESTORED = "dvc.restored"  # "true": created by sync; "in part": completed by sync
 LACKS = "dvc.lacks"  # "pictures": the samples or the model are not on this machine yet
-RESULTS = re.compile(r"reports/.*\.(csv|json)")
 # MLflow's name of an image of a step: samples+step+95+timestamp+….png
 IMAGE = re.compile(r"samples\Wstep\W(\d+)\W.*\.png")
 
 
-def sync_runs(
-    client: MlflowClient, experiment: str, exclude: str = "", wait: float = 0
-) -> list[str]:
-    """Create or complete the run of each stage in dvc.lock; close the runs of dead processes.
+def complete_runs(client: MlflowClient, experiment: str, exclude: str) -> None:
+    """Complete the runs that exist of the stages in dvc.lock; close the runs of dead processes.
 
-    The execution with the fingerprint `exclude` logs its run itself. A permanent error of one run
-    is raised after the others are complete.
+    The execution with the fingerprint `exclude` logs its run itself.
+
+    Raises:
+        filelock.Timeout: another process synchronizes the store.
+    """
+    with _lock(wait=0):
+        _raise_first(Synchronization(client, experiment, Pipeline(), exclude).complete_children())
+        close_dead_runs(client, experiment)
+
+
+def sync_runs(
+    client: MlflowClient,
+    experiment: str,
+    exclude: str = "",
+    wait: float = 0,
+    revisions: bool = False,
+) -> list[str]:
+    """Create or complete the runs of the results in the workspace, and their parent.
+
+    With `revisions` those of the last commit and of the DVC experiments, too. A permanent error of
+    one run is raised after the others are complete.
 
     Returns:
-        The stages whose runs were created or completed.
+        The stages and executions whose runs were created or completed.
 
     Raises:
         filelock.Timeout: another process has synchronized the store for longer than `wait` seconds.
     """
-    synced, errors = [], []
-    with FileLock(root() / ".work" / "sync.lock", timeout=wait):
-        for execution in finished():
-            try:
-                if execution.fingerprint != exclude and _sync_run(client, experiment, execution):
-                    synced.append(execution.stage)
-            except Exception as error:
-                if not is_permanent_error(error):
-                    raise
-                errors.append(error)
+    synced: list[str] = []
+    errors: list[Exception] = []
+    with _lock(wait):
+        for pipeline in parents.pipelines(revisions):
+            synchronization = Synchronization(client, experiment, pipeline, exclude)
+            errors += synchronization.run()
+            synced += synchronization.synced
         close_dead_runs(client, experiment)
+    _raise_first(errors)
+    return list(dict.fromkeys(synced))
+
+
+def _lock(wait: float) -> FileLock:
+    return FileLock(root() / ".work" / "sync.lock", timeout=wait)
+
+
+def _raise_first(errors: list[Exception]) -> None:
     if errors:
         raise errors[0]
-    return synced
 
 
-def _sync_run(client: MlflowClient, experiment: str, execution: StageRun) -> bool:
-    """Create or complete the run of an execution; return whether that was necessary."""
-    incomplete: Run | None = None
-    same = f"tags.`dvc.fingerprint` = '{execution.fingerprint}'"
-    for run in client.search_runs([experiment], same):  # the newest comes first
-        tags, status = run.data.tags, run.info.status
-        if status == "FINISHED" and not (tags.get(LACKS) and _large_file(execution)):
-            return False
-        if status == "RUNNING" and not is_dead(tags):
-            return False
-        if status != "FAILED":
-            incomplete = incomplete or run
-    results = read_results(execution)
-    if results is None:
-        return False
-    if incomplete is None:
-        name, tags = experiment_of(execution), {RESTORED: "true"}
-        incomplete = create_run(client, experiment, execution, name, results.started, tags)
-    complete_run(client, incomplete, execution, results)
-    return True
+class Synchronization:
+    """Of one execution of the pipeline; `synced` names what was created or completed."""
+
+    def __init__(
+        self, client: MlflowClient, experiment: str, pipeline: Pipeline, exclude: str
+    ) -> None:
+        self.synced: list[str] = []
+        self._client, self._experiment, self._pipeline = client, experiment, pipeline
+        self._exclude = exclude
+        self._errors: list[Exception] = []
+        self._runs: dict[str, Run] = {}  # by stage
+        self._parent: Run | None = None
+
+    def run(self) -> list[Exception]:
+        """Create or complete all runs; return permanent errors."""
+        name, revision = self._pipeline.experiment, self._pipeline.revision
+        try:
+            candidates = parents.find_parents(self._client, self._experiment, self._pipeline)
+            if revision and name:
+                candidates = [run for run in candidates if run.data.tags["dvc.exp"] == name]
+            if revision and any(_is_running(r) or r.data.tags.get(COMPLETE) for r in candidates):
+                return []
+            executions = finished(revision)
+        except PipelineError as error:  # of a former layout, if it is not the workspace
+            return [] if revision else [error]
+        self.complete_children(executions)
+        self._parent = self._choose(candidates)
+        current = [each for each in executions if each.is_current]
+        missing = [each for each in current if self._is_missing(each)]
+        if not any(each.network for each in current):  # not run, or of a former layout
+            return self._errors
+        if not self._parent and (name or missing or current == executions):
+            self._create_parent(current)
+        if self._parent:
+            for execution in missing:
+                self._attempt(partial(self._create, execution))
+            self._attempt(partial(self._complete_parent, current, current == executions))
+        return self._errors
+
+    def complete_children(self, executions: list[StageRun] | None = None) -> list[Exception]:
+        """Complete the runs that exist; return permanent errors."""
+        for execution in finished() if executions is None else executions:
+            if execution.fingerprint != self._exclude:
+                self._attempt(partial(self._complete, execution))
+        return self._errors
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:
+            if not is_permanent_error(error):
+                raise
+            self._errors.append(error)
+
+    def _complete(self, execution: StageRun) -> None:
+        """Find the run of an execution, and complete it if it lacks something."""
+        incomplete: Run | None = None
+        same = f"tags.`dvc.fingerprint` = '{execution.fingerprint}'"
+        for run in self._client.search_runs([self._experiment], same):  # the newest comes first
+            tags, status = run.data.tags, run.info.status
+            lacks_nothing = not (tags.get(LACKS) and large_file(execution))
+            if (status == "FINISHED" and lacks_nothing) or _is_running(run):
+                self._runs[execution.stage] = run
+                return
+            if status != "FAILED":
+                incomplete = incomplete or run
+        if incomplete and (results := read_results(execution)):
+            self._runs[execution.stage] = incomplete
+            complete_run(self._client, incomplete, execution, results)
+            self.synced.append(execution.stage)
+
+    def _is_missing(self, execution: StageRun) -> bool:
+        return execution.stage not in self._runs and execution.fingerprint != self._exclude
+
+    def _choose(self, candidates: list[Run]) -> Run | None:
+        """Return this repository's parent of the execution, or else the one that has its runs."""
+        owners = {run.data.tags.get(PARENT) for run in self._runs.values()}
+        identity = self._pipeline.identity.items()
+        mine = [run for run in candidates if identity <= run.data.tags.items()]
+        if self._pipeline.experiment:
+            mine += candidates if self._pipeline.revision else []
+        return next(iter(mine + [run for run in candidates if run.info.run_id in owners]), None)
+
+    def _create_parent(self, current: list[StageRun]) -> None:
+        pipeline = self._pipeline
+        trainings = [each for each in current if each.stage.startswith("train@")]
+        found = [results for each in trainings if (results := read_results(each))]
+        baseline = f"{pipeline.revision}^" if pipeline.experiment else "HEAD"
+        commit = git("rev-parse", baseline, check=False)
+        tags = {RESTORED: "true", "git_commit": commit, "dvc.baseline": commit}
+        is_committed = pipeline.is_committed and not pipeline.experiment
+        name = COMMITTED if is_committed else pipeline.name
+        started = min((each.started for each in found), default=None)
+        self._parent = parents.create_parent(
+            self._client, self._experiment, pipeline, name, tags, started
+        )
+        ended = max((each.ended for each in found), default=None)
+        self._client.set_terminated(self._parent.info.run_id, "FINISHED", ended)
+        self.synced.append(name)
+
+    def _create(self, execution: StageRun) -> None:
+        """Create the run of an execution below the parent."""
+        results = read_results(execution)
+        if results and self._parent:
+            tags = {RESTORED: "true", "dvc.exp": self._pipeline.experiment}
+            run = create_run(
+                self._client,
+                self._experiment,
+                execution,
+                self._parent.info.run_id,
+                results.started,
+                tags,
+            )
+            self._runs[execution.stage] = run
+            complete_run(self._client, run, execution, results)
+            self.synced.append(execution.stage)
+
+    def _complete_parent(self, current: list[StageRun], is_all: bool) -> None:
+        """Log what the parent and the trainings lack of the final results."""
+        parent = self._parent
+        assert parent is not None
+        parents.log_params(self._client, parent, self._pipeline)
+        results = [
+            (each, read) for each in current if each.network and (read := read_results(each))
+        ]
+        if parents.log_results(self._client, parent.info.run_id, results):
+            self.synced.append(parent.info.run_name)
+        for execution, each in results:
+            training = self._runs.get(f"train@{execution.network}")
+            if training and not each.scores.keys() <= training.data.metrics.keys():
+                log_scores(self._client, training.info.run_id, each)
+        # Closed by no stage, as the server or the process died.
+        status, is_alive = parent.info.status, _is_running(parent)
+        is_done = is_all or (status == "RUNNING" and self.synced)
+        if is_done and status != "FINISHED" and not is_alive:
+            self._client.set_terminated(parent.info.run_id, "FINISHED")
+        if self._pipeline.revision and not self._errors:
+            log_batch(self._client, parent.info.run_id, tags={COMPLETE: "true"})
+
+
+def _is_running(run: Run) -> bool:
+    return bool(run.info.status == "RUNNING" and not is_dead(run.data.tags))
 
 
 def create_run(
     client: MlflowClient,
     experiment: str,
     execution: StageRun,
-    name: str | None,
+    parent: str,
     started: int,
     tags: Mapping[str, str],
 ) -> Run:
-    """Create the run of an execution, named after the stage and the DVC experiment, if any."""
+    """Create the run of an execution, named after the stage, below its parent."""
     identity = {"dvc.stage": execution.stage, "dvc.fingerprint": execution.fingerprint}
     return client.create_run(
         experiment,
         start_time=started,
-        run_name=f"{execution.stage} · {name}" if name else execution.stage,
-        tags={**identity, "dvc.exp": name or "", **this_process(), **tags},
+        run_name=execution.stage,
+        tags={**identity, PARENT: parent, **this_process(), **tags},
     )
-
-
-@dataclass
-class Results:
-    """What an execution left in its small files; times in milliseconds."""
-
-    started: int
-    ended: int
-    values: dict[str, Any]  # of the JSON files
-    metrics: list[Metric]
-    tags: dict[str, Any] = field(default_factory=dict)
-
-
-def read_results(execution: StageRun) -> Results | None:
-    """Read the small files of an execution; None if one is missing or was changed since."""
-    from mlflow.entities import Metric
-
-    outputs = [path for path in execution.outputs if RESULTS.fullmatch(path)]
-    files = [file for path in outputs if (file := execution.intact(path))]
-    is_training = execution.stage.startswith("train@")
-    if len(files) < len(outputs) or (is_training and not files):  # no file outside of DVC
-        return None
-    values: dict[str, Any] = {}
-    for file in files:
-        if file.suffix == ".json":
-            values |= dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
-    started = ended = int(time.time() * 1000)
-    if is_training:
-        ended = int(datetime.fromisoformat(values["date"]).timestamp() * 1000)
-        started = ended - int(1000 * values["seconds"])
-    tables = [file for file in files if file.suffix == ".csv"]
-    metrics = [point for table in tables for point in _points(table, started)]
-    results = Results(started, ended, values, metrics)
-    known = {point.key for point in metrics}
-    for key, value in values.items():
-        if is_training or not isinstance(value, float):
-            results.tags |= {} if key.startswith("params.") else {key: value}
-        elif key not in known:
-            results.metrics.append(Metric(key, value, ended, 0))
-    return results
-
-
-def _points(table: Path, started: int) -> Iterator[Metric]:
-    """Yield each cell of a table at its step and, if it has seconds, at its time."""
-    import pandas as pd
-    from mlflow.entities import Metric
-
-    from pokegan.metrics.names import metric_name
-
-    are_scores = table.parent.name == "scores"
-    for row in pd.read_csv(table).to_dict("records"):
-        at = started + int(1000 * row.get("seconds", 0))
-        for column, value in row.items():
-            if not are_scores:
-                yield Metric(str(column), float(value), at, int(row["step"]))
-            elif column not in ("epoch", "step"):
-                name = metric_name(str(column), table.stem)
-                yield Metric(name, float(value), at, int(row["step"]))
 
 
 def complete_run(client: MlflowClient, run: Run, execution: StageRun, results: Results) -> None:
@@ -177,14 +267,13 @@ def complete_run(client: MlflowClient, run: Run, execution: StageRun, results: R
         for point in client.get_metric_history(run_id, key)
     }
     missing = [point for point in results.metrics if (point.key, point.step) not in logged]
-    for start in range(0, len(missing), MAX_METRICS):
-        client.log_batch(run_id, metrics=missing[start : start + MAX_METRICS])
+    log_batch(client, run_id, metrics=missing)
     rejected, lacks = None, ""
     try:
-        file = _large_file(execution)
+        file = large_file(execution)
         if file is None:
-            lacks = "pictures" if execution.stage.startswith(("train@", "evaluate_")) else ""
-        elif file.suffix == ".npz":
+            lacks = "pictures" if execution.network else ""
+        elif execution.stage.startswith("train@"):
             _log_samples(client, run_id, file, results.metrics)
         else:
             encoder = execution.stage.rpartition("-")[2]
@@ -201,20 +290,25 @@ def complete_run(client: MlflowClient, run: Run, execution: StageRun, results: R
         raise rejected
 
 
-def log_batch(
-    client: MlflowClient,
-    run_id: str,
-    tags: Mapping[str, Any] | None = None,
-    params: Mapping[str, Any] | None = None,
+def log_scores_of(
+    client: MlflowClient, experiment: str, evaluation: StageRun, results: Results
 ) -> None:
-    """Log tags and parameters in one request."""
-    from mlflow.entities import Param, RunTag
+    """Log the scores of an evaluation to the run of the training that it evaluates, if any."""
+    name = f"train@{evaluation.network}"
+    trainings = [each for each in finished() if each.stage == name and each.is_current]
+    if results.scores and trainings:
+        same = f"tags.`dvc.fingerprint` = '{trainings[0].fingerprint}'"
+        for run in client.search_runs([experiment], same, max_results=1):
+            log_scores(client, run.info.run_id, results)
 
-    client.log_batch(
-        run_id,
-        tags=[RunTag(key, str(value)) for key, value in (tags or {}).items()],
-        params=[Param(key, str(value)) for key, value in (params or {}).items()],
-    )
+
+def log_scores(client: MlflowClient, run_id: str, results: Results) -> None:
+    """Log the final scores of a network to the run of its training, at the last step."""
+    from mlflow.entities import Metric
+
+    now, step = int(time.time() * 1000), results.last_step
+    metrics = [Metric(key, value, now, step) for key, value in results.scores.items()]
+    log_batch(client, run_id, metrics=metrics)
 
 
 def log_inputs(client: MlflowClient, run: Run, execution: StageRun) -> None:
@@ -232,28 +326,12 @@ def log_inputs(client: MlflowClient, run: Run, execution: StageRun) -> None:
         client.log_inputs(run_id, inputs)
 
 
-def _large_file(execution: StageRun) -> Path | None:
-    """Return what DVC and not git stores, if it is on this machine: samples, or a scored model."""
-    family, _, item = execution.stage.partition("@")
-    if family == "train":
-        return execution.intact(f"reports/networks/{item}/samples.npz")
-    if family.startswith("evaluate_"):
-        return execution.intact(f"models/{item.rpartition('-')[0]}")
-    return None
-
-
 def _log_samples(client: MlflowClient, run_id: str, samples: Path, metrics: list[Metric]) -> None:
     """Log the grids of samples that the run lacks, at the steps of their epochs."""
-    import numpy as np
-
-    from pokegan.core.grids import grid
-
     names = (Path(each.path).name for each in client.list_artifacts(run_id, "images"))
     logged = {int(found[1]) for name in names if (found := IMAGE.match(name))}
     steps = {f"{point.value:.6g}": point.step for point in metrics if point.key == "epoch"}
-    with np.load(samples, allow_pickle=False) as stored:
-        for epoch, pictures in zip(stored["epochs"], stored["pictures"], strict=True):
-            step = steps.get(f"{epoch:.6g}")
-            if step is not None and step not in logged:
-                pixels = grid(pictures, COLUMNS)
-                client.log_image(run_id, pixels, key="samples", step=step, synchronous=True)
+    for epoch, pixels in read_grids(samples):
+        step = steps.get(f"{epoch:.6g}")
+        if step is not None and step not in logged:
+            client.log_image(run_id, pixels, key="samples", step=step, synchronous=True)

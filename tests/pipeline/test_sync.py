@@ -102,7 +102,7 @@ def test_a_clone_gets_each_run_once(repository: Path, clone: Path) -> None:
     assert all(stage in completed for stage in STAGES)
     assert "up to date" in synchronize()
     run("dvc", "checkout", "-q", TRAIN, cwd=clone)
-    assert synchronize() == f"Completed: {TRAIN}, {EVALUATE}.\n"
+    assert synchronize() == f"Completed: {TRAIN}, {EVALUATE}, committed results.\n"
     assert "up to date" in synchronize()
     here, there = store(clone), store(repository)
     restored = {r.data.tags["dvc.stage"]: r for r in runs(here)}
@@ -240,16 +240,6 @@ def test_a_broken_lock_file_costs_no_run(clone: Path, capsys: pytest.CaptureFixt
     (found,) = runs(store(clone))
     assert found.info.status == "FINISHED"
     assert "DVC cannot read the pipeline" in capsys.readouterr().err
-
-
-def test_the_run_of_an_experiment_is_named_after_it(copy: Path, empty_store: Path) -> None:
-    """git shows that the experiment's dvc.lock holds what its baseline's does not."""
-    run("dvc", "exp", "run", "-n", "bolder", "-S", "seed=2", "download", cwd=copy)
-    shutil.copy(empty_store, copy)
-    synchronize()
-    names = {each.data.tags["dvc.stage"]: each.info.run_name for each in runs(store(copy))}
-    assert names["download"] == "download · bolder"
-    assert names[TRAIN] == TRAIN
 
 
 def test_a_team_shares_what_was_computed(

@@ -9,7 +9,7 @@ import pytest
 
 from pokegan.core.params import read_params
 from pokegan.tracking.run import track_run
-from tests.tracking.toy import points, runs, store
+from tests.tracking.toy import parents, points, runs, store
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
 
@@ -29,7 +29,7 @@ def test_a_run_holds_params_metrics_images_and_files(workspace: Path) -> None:
     assert list(workspace.glob("mlartifacts/**/params.yaml"))
 
 
-def test_a_run_is_anchored_at_the_root_and_named_after_the_experiment(
+def test_a_run_is_anchored_at_the_root_and_its_parent_named_after_the_experiment(
     workspace: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In DVC's temporary workspaces the working directory is not the repository."""
@@ -39,7 +39,10 @@ def test_a_run_is_anchored_at_the_root_and_named_after_the_experiment(
     with track_run("augment", read_params("seed")) as run:
         run.log_image("sheet", IMAGE)
     (found,) = runs(store(home))
-    assert found.info.run_name == "augment · humid-tors"
+    assert found.info.run_name == "augment"
+    (parent,) = parents(store(home))
+    assert parent.info.run_name == found.data.tags["dvc.exp"] == "humid-tors"
+    assert found.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert list(home.glob("mlartifacts/**/sheet.png"))
     assert not runs(store(workspace))
 
@@ -62,6 +65,7 @@ def test_the_status_is_that_of_the_stage(
     with pytest.raises(error), track_run("augment", read_params("seed")):
         end()
     assert runs(store(workspace))[0].info.status == status
+    assert parents(store(workspace))[0].info.status == status
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db"])

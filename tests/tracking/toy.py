@@ -1,4 +1,4 @@
-"""A pipeline of four small stages, which track their runs and leave the files of the real ones."""
+"""A pipeline of five small stages, which track their runs and leave the files of the real ones."""
 
 import json
 import re
@@ -13,7 +13,7 @@ STEPS = list(range(1, 9))
 NETWORK, ENCODER = "tiny", "effnet_lite0"
 TRAIN, INSPECT = f"train@{NETWORK}", f"inspect@{NETWORK}"
 EVALUATE = f"evaluate_set@{NETWORK}-{ENCODER}"
-STAGES = ["download", TRAIN, EVALUATE, INSPECT]
+STAGES = ["download", TRAIN, EVALUATE, INSPECT, "report"]
 DVC_YAML = """
 stages:
   download:
@@ -46,6 +46,10 @@ stages:
       params: [seed]
       outs: ["reports/networks/${item}/inspection.npz"]
       plots: [{"reports/networks/${item}/inspection.json": {cache: false}}]
+  report:
+    cmd: python -m tests.tracking.toy report
+    deps: [code, reports/networks]
+    outs: [reports/page.html]
 """
 PARAMS = "seed: 1\nlr: 1.0e-05\ntiny: {epochs: 8.0, ema: null, layers: [1, 2]}\n"
 
@@ -152,16 +156,33 @@ def main(stage: str) -> None:
                 evaluate(run, reports)
             case "inspect":
                 inspect(run, reports)
+            case "report":
+                Path("reports/page.html").write_text("a page")
 
 
 def runs(uri: str, stage: str | None = None) -> list[Any]:
-    """Return the runs of a store, or those of a stage."""
+    """Return the runs of all stages in a store, or those of one stage."""
+    found = [run for run in all_runs(uri) if "dvc.stage" in run.data.tags]
+    return [run for run in found if stage in (None, run.data.tags["dvc.stage"])]
+
+
+def parents(uri: str) -> list[Any]:
+    """Return the parents in a store, the oldest first."""
+    return [run for run in reversed(all_runs(uri)) if "dvc.content" in run.data.tags]
+
+
+def children(uri: str, parent: Any) -> list[str]:
+    """Return the stages whose runs are nested below a parent."""
+    inside = (r for r in runs(uri) if r.data.tags["mlflow.parentRunId"] == parent.info.run_id)
+    return sorted(run.info.run_name for run in inside)
+
+
+def all_runs(uri: str) -> list[Any]:
     import mlflow
 
     client = mlflow.MlflowClient(uri, uri)
     experiment = client.get_experiment_by_name("pokegan")
-    wanted = f"tags.`dvc.stage` = '{stage}'" if stage else ""
-    return list(client.search_runs([experiment.experiment_id], wanted)) if experiment else []
+    return list(client.search_runs([experiment.experiment_id])) if experiment else []
 
 
 def store(folder: Path) -> str:
