@@ -31,8 +31,8 @@ paper: env  ## run it at the report's own sizes (400, 150 and 150 epochs), prefe
 	  { echo "DVC experiments need an author: git config user.name … and git config user.email …" >&2; exit 1; }
 	dvc exp run --set-param dcgan819.epochs=400 --set-param dcgan14000.epochs=150 --set-param aegan.epochs=150
 
-ui: sync  ## compare the runs in a browser
-	mlflow ui
+ui: env  ## compare the experiments in MLflow: completes the runs, prints and opens the address
+	pokegan ui
 
 sync: env  ## complete MLflow's runs from the files that DVC tracks
 	pokegan sync
@@ -50,9 +50,9 @@ test: env  ## run all tests
 test-quick: env  ## run the tests that take less than five seconds each
 	python -m pytest -m "not slow"
 
-test-play: env  ## run the tests of the local page, which need Chromium
+test-play: env  ## run the tests of the local page and of MLflow's table, which need Chromium
 	@python -m pip install --quiet nicegui==3.18.0 playwright==1.65.2
-	python -m pytest tests/cli/playground tests/cli/test_play.py
+	python -m pytest tests/cli/playground tests/cli/test_play.py tests/pipeline/test_mlflow_comparison.py
 
 check: env  ## check format, lint and types
 	ruff format --check .

@@ -12,6 +12,7 @@ COMMANDS = {
     "score": "Score a folder of images against another.",
     "play": "Open the playground, a local page for trained networks.",
     "study": "Search for better parameters.",
+    "ui": "Compare the experiments in MLflow's UI.",
     "sync": "Complete the MLflow runs from the files that DVC tracks.",
     "fetch": "Download the published weights of an encoder.",
     "affected": "List the stages that a change of a parameter reruns.",
