@@ -23,7 +23,7 @@ from filelock import Timeout
 
 from pokegan.core.provenance import provenance
 from pokegan.core.signals import terminate_with_dvc
-from pokegan.tracking import parent, sync
+from pokegan.tracking import child, parent, sync
 from pokegan.tracking.lockfile import StageRun, upcoming
 from pokegan.tracking.parent import Pipeline
 from pokegan.tracking.registry import register
@@ -158,14 +158,14 @@ class Run:
             nonlocal results
             results = read_results(self._execution) if status == "FINISHED" else None
             if results and not self._is_complete:
-                sync.complete_run(client, client.get_run(run_id), self._execution, results)
+                child.complete_run(client, client.get_run(run_id), self._execution, results)
             else:
                 client.set_terminated(run_id, status)
 
         def log_results(client: MlflowClient, run_id: str) -> None:
             if results and self._execution.network:
                 parent.log_results(client, self._parent, [(self._execution, results)])
-                sync.log_scores_of(client, self._experiment, self._execution, results)
+                child.log_scores_of(client, self._experiment, self._execution, results)
 
         def sync_all(client: MlflowClient, run_id: str) -> None:
             if status == "FINISHED" and self._execution.stage == LAST_STAGE:
@@ -229,13 +229,13 @@ class Run:
             log_batch(client, self.id, tags={**process, parent.PARENT: self._parent})
             epochs = client.get_metric_history(self.id, "epoch")
             self._last_step = max((point.step for point in epochs), default=0)
-        sync.log_inputs(client, run, self._execution)
+        child.log_inputs(client, run, self._execution)
         self._start_monitor()
         return client
 
     def _create(self, client: MlflowClient, tags: Mapping[str, str]) -> MlflowRun:
         tags = {**tags, "dvc.exp": os.environ.get("DVC_EXP_NAME", "")}
-        return sync.create_run(
+        return child.create_run(
             client, self._experiment, self._execution, self._parent, self._started, tags
         )
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from dvc.repo import Repo
 
 from pokegan.cli.sync import sync
+from pokegan.tracking import child
 from pokegan.tracking import sync as syncing
 from pokegan.tracking.lockfile import StageRun, finished
 from pokegan.tracking.run import Run
@@ -135,8 +136,8 @@ def test_a_sync_that_was_interrupted_is_continued(
         raise ConnectionError
 
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
-        patch.setattr(syncing, "this_process", lambda: DEAD)
-        patch.setattr(syncing, "log_inputs", interrupt)
+        patch.setattr(child, "this_process", lambda: DEAD)
+        patch.setattr(child, "log_inputs", interrupt)
         syncing.sync_runs(*connect())
     (begun,) = runs(store(clone))
     assert begun.info.status == "RUNNING"
