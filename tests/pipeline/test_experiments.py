@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from pokegan.cli.sync import sync
 from tests.conftest import make_repository, run, set_params, start_process
-from tests.tracking.toy import images, points, runs, store
+from tests.tracking.toy import images, parents, points, runs, store
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,9 @@ def test_two_queue_workers_on_a_new_store_lose_no_run(repository: Path) -> None:
     assert values == {(lr, size) for lr in ("0.0001", "1e-05") for size in ("8", "12")}
     assert {each.info.status for each in found} == {"FINISHED"}
     names = run("dvc", "exp", "list", "--name-only", cwd=repository).stdout.split()
-    assert sorted(each.info.run_name for each in found) == sorted(f"{TRAIN} · {n}" for n in names)
+    ids = {each.info.run_id: each.info.run_name for each in parents(store(repository))}
+    assert sorted(ids.values()) == sorted(names)
+    assert {each.data.tags["mlflow.parentRunId"] for each in found} == set(ids)
     for each in found:
         assert len(images(store(repository), each)) == 2
         (first, *_) = client.list_artifacts(each.info.run_id, "images")

@@ -23,7 +23,7 @@ from pokegan.cli.sync import sync
 from pokegan.tracking import run as tracking
 from pokegan.tracking.lockfile import StageRun
 from tests.conftest import ROOT, environment, run, start_process
-from tests.tracking.toy import TRAIN, assert_training_is_complete, make_toy, points, runs, store
+from tests.tracking.toy import TRAIN, assert_training_is_complete, make_toy, parents, points, runs, store
 
 pytestmark = pytest.mark.slow
 
@@ -150,8 +150,12 @@ def test_a_server_killed_during_a_training_gets_the_rest_when_the_stage_ends_or_
     assert open_run.info.status == "RUNNING"
     assert [step for step, _ in points(server.uri, open_run)["epoch"]] == [1, 2, 3]
     assert TRAIN in synchronize(monkeypatch, server.uri)
-    assert_training_is_complete(server.uri)
+    trained = assert_training_is_complete(server.uri)
     assert "up to date" in synchronize(monkeypatch, server.uri)
+    (parent,) = parents(server.uri)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics == {"tiny.train_seconds": 90, "train_seconds": 90}
+    assert trained.data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 
 def test_a_server_that_comes_back_before_the_stage_ends_gets_everything(
@@ -165,6 +169,7 @@ def test_a_server_that_comes_back_before_the_stage_ends_gets_everything(
     (repository / "wait8").unlink()
     assert warnings_of(training) == 1
     assert_training_is_complete(server.uri)
+    assert parents(server.uri)[0].info.status == "FINISHED"
     assert TRAIN not in synchronize(monkeypatch, server.uri)
 
 

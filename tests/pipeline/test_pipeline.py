@@ -137,7 +137,10 @@ def test_every_stage_is_a_run_in_mlflow(repository: Path, monkeypatch: pytest.Mo
     experiment = client.get_experiment_by_name("pokegan")
     assert experiment.artifact_location == (repository / "mlartifacts").as_uri()
     runs = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
-    assert sorted(runs) == sorted(STAGES)
+    (parent,) = (run for run in runs.values() if "dvc.content" in run.data.tags)
+    assert sorted(runs) == sorted([*STAGES, parent.info.run_name])
+    inside = runs.keys() - {parent.info.run_name}
+    assert {runs[n].data.tags["mlflow.parentRunId"] for n in inside} == {parent.info.run_id}
     assert {each.info.status for each in runs.values()} == {"FINISHED"}
     trained = runs["train@aegan"]
     tags = trained.data.tags
