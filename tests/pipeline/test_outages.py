@@ -23,7 +23,15 @@ from pokegan.cli.sync import sync
 from pokegan.tracking import run as tracking
 from pokegan.tracking.lockfile import StageRun
 from tests.conftest import ROOT, environment, run, start_process
-from tests.tracking.toy import TRAIN, assert_training_is_complete, make_toy, parents, points, runs, store
+from tests.tracking.toy import (
+    TRAIN,
+    assert_training_is_complete,
+    make_toy,
+    parents,
+    points,
+    runs,
+    store,
+)
 
 pytestmark = pytest.mark.slow
 
