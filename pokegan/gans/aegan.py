@@ -15,7 +15,7 @@ from pokegan.training.losses import (
     Labels,
     fake_loss,
     generator_loss,
-    mean_probability,
+    measures,
     optimizer_step,
     real_loss,
 )
@@ -101,12 +101,9 @@ class Aegan(Gan):
         generator_gradient = optimizer_step(self.optimizers["generator"], loss)
 
         return {
-            "discriminator_loss": image_loss.detach(),
-            "generator_loss": loss.detach(),
-            "d_real": mean_probability(x_logits[0]),
-            "d_fake": mean_probability(x_logits[1]),
-            "discriminator_gradient": discriminator_gradient,
-            "generator_gradient": generator_gradient,
+            **measures(
+                (image_loss, loss), x_logits[:2], (discriminator_gradient, generator_gradient)
+            ),
             "latent_discriminator_loss": latent_loss.detach(),
             "picture_error": x_error.detach(),
             "latent_error": z_error.detach(),

@@ -8,7 +8,7 @@ from pokegan.core.schema import DcganParams
 from pokegan.networks.factory import NetworkConfig, discriminator_config, generator_config
 from pokegan.networks.sampling import sample_latents
 from pokegan.training.gan import Gan
-from pokegan.training.losses import Labels, mean_probability, optimizer_step
+from pokegan.training.losses import Labels, measures, optimizer_step
 
 
 class Dcgan(Gan):
@@ -57,11 +57,8 @@ class Dcgan(Gan):
         )
         generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
-        return {
-            "discriminator_loss": discriminator_loss.detach(),
-            "generator_loss": generator_loss.detach(),
-            "d_real": mean_probability(real_logits),
-            "d_fake": mean_probability(fake_logits),
-            "discriminator_gradient": discriminator_gradient,
-            "generator_gradient": generator_gradient,
-        }
+        return measures(
+            (discriminator_loss, generator_loss),
+            (real_logits, fake_logits),
+            (discriminator_gradient, generator_gradient),
+        )

@@ -15,7 +15,7 @@ from pokegan.networks.factory import NetworkConfig
 from pokegan.networks.projected import ProjectedDiscriminator
 from pokegan.networks.sampling import from_uint8, sample_latents
 from pokegan.training.gan import Gan
-from pokegan.training.losses import mean_probability, optimizer_step
+from pokegan.training.losses import measures, optimizer_step
 
 
 class Projected(Gan):
@@ -94,11 +94,8 @@ class Projected(Gan):
         generator_loss = self.generator_loss(logits, lambda: discriminator.logits(real_features))
         generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
-        return {
-            "discriminator_loss": discriminator_loss.detach(),
-            "generator_loss": generator_loss.detach(),
-            "d_real": mean_probability(real_logits),
-            "d_fake": mean_probability(fake_logits),
-            "discriminator_gradient": discriminator_gradient,
-            "generator_gradient": generator_gradient,
-        }
+        return measures(
+            (discriminator_loss, generator_loss),
+            (real_logits, fake_logits),
+            (discriminator_gradient, generator_gradient),
+        )

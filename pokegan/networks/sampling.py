@@ -35,16 +35,13 @@ def seeded_latents(
 
 
 @torch.no_grad()
-def generate_images(
-    generator: nn.Module, z: Tensor, batch_size: int = 64, training: bool = False
-) -> Tensor:
+def generate_images(generator: nn.Module, z: Tensor, batch_size: int = 64) -> Tensor:
     """Generate images uint8 (N, R, R, 3) on the CPU from latents (N, latent_dim), in fp32.
 
-    The generator is in evaluation mode, or in training mode if `training`: then batch norm uses the
-    statistics of each batch and updates the running ones.
+    The generator is in evaluation mode: batch norm uses its running statistics.
     """
     was_training = generator.training
-    generator.train(training)
+    generator.eval()
     device = next(generator.parameters()).device
     batches = [to_uint8(generator(batch.to(device))).cpu() for batch in z.split(batch_size)]
     generator.train(was_training)

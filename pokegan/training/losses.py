@@ -1,6 +1,6 @@
 """Losses, labels, regularization and the optimizer step that all GAN families share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -122,6 +122,26 @@ class LeCam(nn.Module):
 def mean_probability(logits: Tensor) -> Tensor:
     """Return the mean probability "real" of logits (N, …): a detached scalar in fp32."""
     return logits.detach().float().sigmoid().mean()
+
+
+def measures(
+    losses: Sequence[Tensor], logits: Sequence[Tensor], gradients: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """Return the measures of a step that every family records, detached.
+
+    Args:
+        losses: of D and G.
+        logits: of D for real and fake samples, before its update.
+        gradients: norms of D's and G's.
+    """
+    return {
+        "discriminator_loss": losses[0].detach(),
+        "generator_loss": losses[1].detach(),
+        "d_real": mean_probability(logits[0]),
+        "d_fake": mean_probability(logits[1]),
+        "discriminator_gradient": gradients[0],
+        "generator_gradient": gradients[1],
+    }
 
 
 def optimizer_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:

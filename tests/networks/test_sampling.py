@@ -1,5 +1,4 @@
 import torch
-from torch import Tensor, nn
 
 from pokegan.networks.architectures import Generator
 from pokegan.networks.sampling import from_uint8, generate_images, seeded_latents, to_uint8
@@ -26,22 +25,6 @@ def test_images_do_not_depend_on_the_batch_size_and_the_generator_is_unchanged()
     assert (together.int() - single.int()).abs().max() <= 1
     assert network.training
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
-
-
-def test_training_mode_uses_the_statistics_of_the_batch() -> None:
-    class Probe(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.norm = nn.BatchNorm1d(3)
-
-        def forward(self, z: Tensor) -> Tensor:
-            return self.norm(z)[:, :, None, None]
-
-    z = torch.tensor([[100.0] * 3, [300.0] * 3])
-    assert (
-        generate_images(Probe().eval(), z, training=True).flatten().tolist() == [0] * 3 + [255] * 3
-    )
-    assert generate_images(Probe(), z).flatten().tolist() == [255] * 6
 
 
 def test_more_latents_of_a_seed_begin_with_the_same() -> None:

@@ -10,8 +10,6 @@ from safetensors.torch import load_file, save_file
 
 from pokegan.analysis.copies import load_index
 from pokegan.metrics.encoding import load_encoder
-from pokegan.networks import sampling
-from pokegan.networks.weights import load_network
 from tests.conftest import Stage, assert_one_sentence, set_params, succeed
 from tests.models import save_model
 
@@ -56,18 +54,6 @@ def test_all_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, mo
     set_params(model, {"seed": 2})
     succeed(stage(*EVALUATE))
     assert results()[0]["fd_effnet_lite0"] != scores["fd_effnet_lite0"]
-
-
-def test_training_mode_normalizes_by_the_batch(model: Path) -> None:
-    """As in the student report: an image depends on the other images of its batch."""
-    generator = load_network(model / "model", "generator")
-    z = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
-    evaluated = [sampling.generate_images(generator, each) for each in (z, z[:3])]
-    assert torch.equal(evaluated[0][:3], evaluated[1])
-    trained = [sampling.generate_images(generator, each, training=True) for each in (z, z[:3])]
-    assert not torch.equal(trained[0][:3], trained[1])
-    assert not torch.equal(trained[0], evaluated[0])
-    assert not generator.training
 
 
 def test_too_few_images_are_an_error(stage: Stage, model: Path) -> None:
