@@ -27,8 +27,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_queue_workers_on_a_new_store_lose_no_run(repository: Path) -> None:
     """Both create the store, from workspaces that DVC deletes; runs and images remain."""
-    grid = ("-S", "lr=0.0001,0.00001", "-S", "dcgan819.batch_size=8,12")
-    run("dvc", "exp", "run", "--queue", *grid, TRAIN, cwd=repository)
+    run("dvc", "exp", "run", "--queue", "-S", "lr=0.0001,0.00001", TRAIN, cwd=repository)
     run("dvc", "queue", "start", "-j", "2", cwd=repository)
     deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
@@ -37,14 +36,13 @@ def test_two_queue_workers_on_a_new_store_lose_no_run(repository: Path) -> None:
             break
         time.sleep(1)
     logs = run("dvc", "queue", "logs", "0", cwd=repository, check=False).stdout
-    assert status.count("Success") == 4, status + logs
+    assert status.count("Success") == 2, status + logs
 
     client = mlflow.MlflowClient(store(repository))
     experiment = client.get_experiment_by_name("pokegan")
     assert experiment.artifact_location == (repository / "mlartifacts").as_uri()
     found = runs(store(repository), TRAIN)
-    values = {(each.data.params["lr"], each.data.params["dcgan819.batch_size"]) for each in found}
-    assert values == {(lr, size) for lr in ("0.0001", "1e-05") for size in ("8", "12")}
+    assert {each.data.params["lr"] for each in found} == {"0.0001", "1e-05"}
     assert {each.info.status for each in found} == {"FINISHED"}
     names = run("dvc", "exp", "list", "--name-only", cwd=repository).stdout.split()
     ids = {each.info.run_id: each.info.run_name for each in parents(store(repository))}
@@ -60,11 +58,11 @@ def test_two_queue_workers_on_a_new_store_lose_no_run(repository: Path) -> None:
 def test_a_stage_ends_with_its_dvc_and_resumes_its_run(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After SIGTERM or SIGKILL of dvc alone no process and no lock remains."""
+    """After Ctrl-C, or SIGTERM or SIGKILL of dvc alone, no process and no lock remains."""
     set_params(repository, {"dcgan819.epochs": 60})
     history = repository / "reports/networks/dcgan819/history.csv"
     rows = 0
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         dvc = start_process(repository, "-m", "dvc", "repro", TRAIN)
         deadline = time.monotonic() + 240
         while not history.is_file() or len(history.read_text().splitlines()) < rows + 3:
@@ -74,6 +72,9 @@ def test_a_stage_ends_with_its_dvc_and_resumes_its_run(
         stages = psutil.Process(dvc.pid).children(recursive=True)
         assert stages
         dvc.send_signal(number)
+        if number == signal.SIGINT:  # a terminal sends it to all processes
+            for stage in stages:
+                stage.send_signal(number)
         assert psutil.wait_procs(stages, timeout=60)[1] == []
         dvc.communicate(timeout=60)
         rows = len(history.read_text().splitlines())
