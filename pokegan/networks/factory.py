@@ -14,8 +14,8 @@ from pokegan.networks.spectral_norm import apply_spectral_norm
 # Entry of a network in config.json: class ("kind"), its arguments, spectral_norm.
 NetworkConfig = dict[str, Any]
 KINDS = vars(architectures) | vars(fastgan) | vars(projected)
-# Modules in which layers keep PyTorch's defaults.
-DEFAULT_WEIGHTS = ("dense", "projections")
+# Networks whose layers keep PyTorch's initialization.
+DEFAULT_WEIGHTS = (fastgan.FastGanGenerator, projected.ProjectedDiscriminator)
 
 
 def generator_config(params: DcganParams, resolution: int) -> NetworkConfig:
@@ -70,20 +70,21 @@ def initialize(network: nn.Module, streams: Streams, name: str) -> None:
     """Initialize weights like Radford et al. 2016, section 4: N(0, 0.02²), scales N(1, 0.02²).
 
     Layers in a module named `dense` keep PyTorch's defaults: the signal of several narrow layers
-    would vanish. So do fixed random projections. Each layer has its own random streams, so that a
-    change of one layer does not affect the initial weights of the others.
+    would vanish. So do the networks of a projected GAN. Each layer has its own random streams, so
+    that a change of one layer does not affect the initial weights of the others.
     """
+    is_default = isinstance(network, DEFAULT_WEIGHTS)
     layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
     norms = (BatchNorm, nn.GroupNorm)
     # Numbered by kind: indices in a Sequential change with every module inserted before.
     for number, (path, module) in enumerate(_modules(network, layers)):
         with streams.as_global_rng(f"initial weights of {name}, layer {number}"):
             module.reset_parameters()
-        if not path.startswith(DEFAULT_WEIGHTS):
+        if not (is_default or path.startswith("dense")):
             # A stream of its own: how much of the former one is used depends on the bias.
             with streams.as_global_rng(f"initial weights of {name}, kernel {number}"):
                 nn.init.normal_(module.weight, 0.0, 0.02)
-    for number, (_, module) in enumerate(_modules(network, norms)):
+    for number, (_, module) in enumerate([] if is_default else _modules(network, norms)):
         with streams.as_global_rng(f"initial weights of {name}, norm {number}"):
             nn.init.normal_(module.weight, 1.0, 0.02)
 
