@@ -22,7 +22,7 @@ class Projected(Gan):
     """A generator G and a discriminator D of projected features."""
 
     params: ProjectedParams
-    batches: ClassVar = ("real", "fakes")
+    batches: ClassVar = ("real", "fakes", "fakes_for_generator")
 
     def network_configs(self, resolution: int) -> dict[str, NetworkConfig]:
         """Return the configurations of G and D."""
@@ -68,10 +68,7 @@ class Projected(Gan):
         }
 
     def step(self, real: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Update D, then G (Sauer et al. 2021, equation 2).
-
-        Both updates use the same fakes and the same features of them: only the heads of D have
-        changed in between.
+        """Update D, then G on the same fakes (Sauer et al. 2021, equation 2).
 
         Measures: both losses, means of D(x) and D(G(z)) before the update, both gradient norms.
         """
@@ -79,18 +76,19 @@ class Projected(Gan):
         augment = self.augmentation
         fakes = generator(inputs["z"])
 
-        features = discriminator.project(augment(fakes, inputs, "fakes"))
         with torch.no_grad():
+            fake_features = discriminator.project(augment(fakes, inputs, "fakes"))
             real_features = discriminator.project(augment(real, inputs, "real"))
         with parametrize.cached():  # one power iteration of spectral norm per update
             real_logits = discriminator.logits(real_features)
-            fake_logits = discriminator.logits([each.detach() for each in features])
+            fake_logits = discriminator.logits(fake_features)
         discriminator_loss = self.discriminator_loss(real_logits, fake_logits)
         discriminator_gradient = optimizer_step(
             self.optimizers["discriminator"], discriminator_loss
         )
 
-        logits = discriminator.logits(features)
+        # Augmented anew: D has just been trained on the former features of these fakes.
+        logits = discriminator(augment(fakes, inputs, "fakes_for_generator"))
         generator_loss = self.generator_loss(logits, lambda: discriminator.logits(real_features))
         generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 
