@@ -116,7 +116,7 @@ def main(port: int, folder: Path) -> None:
     with server(Path(), port) as address, browser() as page:
         rows = open_table(page, address)
         page.screenshot(path=folder / "mlflow_table.png")
-        names = [row["runName"] for row in rows if row["runName"]]
+        names = [row["attributes.`Run Name`"] for row in rows]
         compare(page, names[:3])
         page.screenshot(path=folder / "mlflow_plot.png")
         open_table(page, address)
