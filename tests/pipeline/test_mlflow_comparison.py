@@ -16,14 +16,15 @@ import pytest
 
 from docs import screenshots
 from pokegan.core.params import flatten
-from tests.conftest import environment, make_repository, run
+from tests.conftest import NETWORKS, environment, make_repository, run
 from tests.tracking.toy import children, parents, store
 
 pytestmark = pytest.mark.slow
 
-STAGE = "evaluate_pokemon819@dcgan819-effnet_lite0"
+NETWORK = next(iter(NETWORKS))  # by whose distance the table is sorted
+STAGE = f"evaluate_{NETWORKS[NETWORK].reference}@{NETWORK}-effnet_lite0"
 EXPERIMENTS = {"low": "0.0001", "middle": "0.0002", "high": "0.0004"}
-FD, SCORES = "fd_effnet_lite0", "reports/networks/dcgan819/scores/effnet_lite0.json"
+FD, SCORES = "fd_effnet_lite0", f"reports/networks/{NETWORK}/scores/effnet_lite0.json"
 HAS_BROWSER = importlib.util.find_spec("playwright") and shutil.which("chromium")
 
 
@@ -55,11 +56,11 @@ def test_mlflow_and_dvc_show_the_same_parameters_and_scores(
         assert found[name].data.params == {key: str(value) for key, value in values.items()}
         assert found[name].data.params["lr"] == lr
         scores = dvc[name]["metrics"][SCORES]["data"]
-        final = {f"dcgan819.{key}": scores[key] for key in scores if f"{key}_spread" in scores}
+        final = {f"{NETWORK}.{key}": scores[key] for key in scores if f"{key}_spread" in scores}
         logged = found[name].data.metrics
         assert {k: v for k, v in logged.items() if not k.endswith("train_seconds")} == final
         assert logged["train_seconds"] > 0
-        assert {"train@dcgan819", STAGE} <= set(children(store(repository), found[name]))
+        assert {f"train@{NETWORK}", STAGE} <= set(children(store(repository), found[name]))
 
 
 @pytest.mark.skipif(not HAS_BROWSER, reason="no playwright or Chromium: make test-play")
@@ -78,10 +79,10 @@ def test_the_page_shows_a_row_per_experiment_and_what_differs(
         distances = {name: dvc[name]["metrics"][SCORES]["data"][FD] for name in EXPERIMENTS}
         best_first = sorted(EXPERIMENTS, key=lambda name: distances[name])
         assert shown == [(name, EXPERIMENTS[name]) for name in best_first]
-        cells = [float(row[f"metrics.`dcgan819.{FD}`"]) for row in rows]
+        cells = [float(row[f"metrics.`{NETWORK}.{FD}`"]) for row in rows]
         assert cells == pytest.approx(sorted(distances.values()), abs=0.1)
         screenshots.compare(page, ["low", "high"])
         text = screenshots.show_differences(page)
         assert re.search(r"\blr\s+0\.0001\s+0\.0004\b", text)
-        assert f"dcgan819.{FD}" in text
-        assert "dcgan819.width" not in text
+        assert f"{NETWORK}.{FD}" in text
+        assert f"{NETWORK}.width" not in text
