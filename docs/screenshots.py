@@ -6,8 +6,10 @@ from `make test-play`: ``python docs/screenshots.py``.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,13 +50,15 @@ def server(repository: Path, port: int, **env: Any) -> Iterator[str]:
         "--port",
         str(port),
     ]
-    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True, **env)
+    process = subprocess.Popen(
+        command, cwd=repository, stdout=subprocess.PIPE, text=True, start_new_session=True, **env
+    )
     try:
         assert process.stdout is not None
         found = (re.search(r"http://\S+", line) for line in process.stdout)
         yield next(match[0] for match in found if match)
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)  # MLflow's processes, too
         process.wait()
 
 

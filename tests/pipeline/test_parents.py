@@ -150,7 +150,9 @@ def test_two_clones_with_one_store_have_their_own_parents(repository: Path, tmp_
     for each in found:
         assert each.info.status == "FINISHED"
         assert each.data.metrics == RESULTS
-        assert children(store(tmp_path), each) == sorted(STAGES)
+        assert {*STAGES} - {EVALUATE} <= {*children(store(tmp_path), each)}
+    # DVC skips it in both: its inputs are the same, and the scores are in git.
+    assert len(runs(store(tmp_path), EVALUATE)) == 1
 
 
 def test_a_stage_that_fails_fails_its_execution(repository: Path) -> None:
