@@ -70,12 +70,12 @@ def browser() -> Iterator[Any]:
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("google-chrome")
         chromium = playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield chromium.new_page(viewport={"width": 1400, "height": 560}, device_scale_factor=1.5)
+        yield chromium.new_page(viewport={"width": 1700, "height": 560}, device_scale_factor=1.5)
         chromium.close()
 
 
 def open_table(page: Any, address: str) -> list[dict[str, str]]:
-    """Open the runs table; return its rows, each as mapping of column to text."""
+    """Open the runs table; return its rows."""
     for _ in range(60):  # until the server answers
         try:
             page.goto(address)
@@ -88,8 +88,21 @@ def open_table(page: Any, address: str) -> list[dict[str, str]]:
         if button.count():
             button.first.click()
     page.wait_for_timeout(1500)  # until the columns have their widths
+    return read_rows(page)
+
+
+def read_rows(page: Any) -> list[dict[str, str]]:
+    """Return the rows of the table, each as mapping of column to text."""
     rows: dict[str, dict[str, str]] = page.evaluate(ROWS)
     return [rows[number] for number in sorted(rows, key=int)]
+
+
+def sort(page: Any, column: str) -> list[dict[str, str]]:
+    """Sort the table by a column, the lowest value first; return its rows."""
+    for _ in range(2):  # the first click sorts in descending order
+        page.locator(f"[role=columnheader][col-id='{column}']").click()
+        page.wait_for_timeout(3000)
+    return read_rows(page)
 
 
 def compare(page: Any, names: list[str]) -> None:
@@ -116,10 +129,13 @@ def show_differences(page: Any) -> str:
 @click.option("--port", default=5055, show_default=True)
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("docs"))
 def main(port: int, folder: Path) -> None:
-    """Write mlflow_table.png, mlflow_plot.png and mlflow_differences.png to FOLDER."""
+    """Write mlflow_table.png, mlflow_sorted.png, mlflow_plot.png and mlflow_differences.png to FOLDER."""
     with server(Path(), port) as address, browser() as page:
         rows = open_table(page, address)
         page.screenshot(path=folder / "mlflow_table.png")
+        distance = next(key for key in rows[0] if ".fd_" in key or ".fid" in key)
+        rows = sort(page, distance)
+        page.screenshot(path=folder / "mlflow_sorted.png")
         names = [row["attributes.`Run Name`"] for row in rows]
         compare(page, names[:3])
         page.screenshot(path=folder / "mlflow_plot.png")

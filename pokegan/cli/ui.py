@@ -69,12 +69,9 @@ def view() -> dict[str, object]:
     columns = [f"attributes.`{name}`" for name in ("Created", "Duration")]
     columns += [f"metrics.`{name}`" for name in (*distances, "train_seconds")]
     columns += [f"params.`{name}`" for name in params]
-    return {
-        "selectedColumns": columns,
-        # Stage runs have no such metric: all parents come before them.
-        "orderByKey": f"metrics.`{distances[0]}`",
-        "orderByAsc": True,
-    }
+    # MLflow nests runs in the order of their creation only.
+    order = {"orderByKey": "attributes.start_time", "orderByAsc": False}
+    return {"selectedColumns": columns, **order}
 
 
 def show(address: str, wait_for: int | None = None) -> None:

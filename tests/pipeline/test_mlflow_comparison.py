@@ -76,11 +76,14 @@ def test_the_page_shows_a_row_per_experiment_and_what_differs(
     ):
         rows = screenshots.open_table(page, address)
         shown = [(row["attributes.`Run Name`"], row["params.`lr`"]) for row in rows]
+        assert shown == list(EXPERIMENTS.items())[::-1]  # the newest first; stages are collapsed
         distances = {name: dvc[name]["metrics"][SCORES]["data"][FD] for name in EXPERIMENTS}
-        best_first = sorted(EXPERIMENTS, key=lambda name: distances[name])
-        assert shown == [(name, EXPERIMENTS[name]) for name in best_first]
-        cells = [float(row[f"metrics.`{NETWORK}.{FD}`"]) for row in rows]
-        assert cells == pytest.approx(sorted(distances.values()), abs=0.1)
+        column = f"metrics.`{NETWORK}.{FD}`"
+        cells = {row["attributes.`Run Name`"]: float(row[column]) for row in rows}
+        assert cells == pytest.approx(distances, abs=0.1)
+        sorted_rows = screenshots.sort(page, column)[: len(EXPERIMENTS)]
+        best_first = [row["attributes.`Run Name`"] for row in sorted_rows]
+        assert best_first == sorted(EXPERIMENTS, key=lambda name: distances[name])
         screenshots.compare(page, ["low", "high"])
         text = screenshots.show_differences(page)
         assert re.search(r"\blr\s+0\.0001\s+0\.0004\b", text)
