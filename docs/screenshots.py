@@ -129,7 +129,7 @@ def show_differences(page: Any) -> str:
 @click.option("--port", default=5055, show_default=True)
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("docs"))
 def main(port: int, folder: Path) -> None:
-    """Write mlflow_table.png, mlflow_sorted.png, mlflow_plot.png and mlflow_differences.png to FOLDER."""
+    """Write mlflow_{table,sorted,plot,differences}.png to FOLDER."""
     with server(Path(), port) as address, browser() as page:
         rows = open_table(page, address)
         page.screenshot(path=folder / "mlflow_table.png")
