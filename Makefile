@@ -26,10 +26,12 @@ repro: env  ## run the pipeline: pictures → trained GANs → scores → report
 	dvc repro
 	@echo 'Open reports/index.html; compare the runs with: make ui'
 
-paper: env  ## run it at the report's own sizes (400, 150 and 150 epochs), preferably on a GPU
+paper: env  ## run it with the report's own settings (400, 150 and 150 epochs), preferably on a GPU
 	@git config user.name >/dev/null && git config user.email >/dev/null || \
 	  { echo "DVC experiments need an author: git config user.name … and git config user.email …" >&2; exit 1; }
-	dvc exp run --set-param dcgan819.epochs=400 --set-param dcgan14000.epochs=150 --set-param aegan.epochs=150
+	dvc exp run -S projected.epochs=1200 -S dcgan819.epochs=400 -S dcgan14000.epochs=150 \
+	  -S aegan.epochs=150 -S aegan.batch_size=64 -S aegan.latent_dim=16 -S aegan.width=64 -S aegan.ema_half_life=0 \
+	  -S aegan.latent_reconstruction=1.0 -S aegan.picture_adversarial=1.0 -S aegan.latent_adversarial=1.0
 
 ui: env  ## compare the experiments in MLflow: completes the runs, prints and opens the address
 	pokegan ui

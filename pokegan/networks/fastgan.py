@@ -35,8 +35,9 @@ class FastGanGenerator(nn.Module):
         channels = {size: int(MULTIPLES[size] * width) for size in sizes}
         first = channels[BASE_SIZE]
         self.base = nn.Sequential(
-            nn.Linear(latent_dim, 2 * first * BASE_SIZE**2, bias=False),
-            nn.Unflatten(1, (2 * first, BASE_SIZE, BASE_SIZE)),
+            nn.Unflatten(1, (latent_dim, 1, 1)),
+            # Unlike that of a dense layer, its initialization is small: it learns fast.
+            nn.ConvTranspose2d(latent_dim, 2 * first, BASE_SIZE, bias=False),
             BatchNorm(2 * first),
             GatedLinearUnit(),
         )
