@@ -61,7 +61,7 @@ def train(
 
     After Ctrl-C, SIGTERM or a crash, the same command resumes the training.
     """
-    params = read_params("seed", "lr", "precision", name)
+    params = read_params("seed", read_networks()[name].lr, "precision", name)
     images = load_images(pictures)
     check_batch_size(name, params, pictures, len(images), processes)
 
@@ -137,7 +137,7 @@ def prepare(
     precision = choose_precision(params.precision, device)
     set_deterministic(params.seed)
     training = Training(
-        build_gan(name, config, params.lr, images.shape[1], streams),
+        build_gan(name, config, shared_lr(name, params), images.shape[1], streams),
         torch.from_numpy(np.array(images)),
         Schedule(len(images), config.batch_size, config.epochs, config.snapshots),
         streams,
@@ -148,6 +148,22 @@ def prepare(
     environment = {"device": device.type, "precision": precision, "processes": group.count}
     decisive = {**params.flat(), **environment, "torch": torch.__version__}
     return training, Checkpoint(f"train@{name}", fingerprint(images, decisive))
+
+
+def shared_lr(name: str, params: Params) -> float:
+    """Return the learning rate that holds where the network's section has none for an optimizer.
+
+    Raises:
+        PipelineError: dvc.yaml declares a rate of the section, which is null.
+    """
+    declared = read_networks()[name].lr
+    rate: float | None = params.lr if declared == "lr" else params[name].lr
+    if rate is None:
+        raise PipelineError(
+            f"{name}.lr is null, but dvc.yaml declares no shared rate for {name}; set {name}.lr in "
+            "params.yaml, or its lr to lr in dvc.yaml."
+        )
+    return rate
 
 
 def build_gan(
@@ -190,7 +206,7 @@ def save(name: str, training: Training, history: TrainingHistory, model: Path) -
 def run_record(name: str, params: Params, training: Training, seconds: float) -> dict[str, Any]:
     """Return the parameters, with the learning rates that result from them, and the duration."""
     schedule = training.schedule
-    lr_generator, lr_discriminator = params[name].learning_rates(params.lr)
+    lr_generator, lr_discriminator = params[name].learning_rates(shared_lr(name, params))
     rates = {f"{name}.lr_generator": lr_generator, f"{name}.lr_discriminator": lr_discriminator}
     return {
         "params": {**params.flat(), **rates},

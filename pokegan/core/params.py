@@ -26,6 +26,7 @@ class Network(NamedTuple):
     gan: str  # family: module in pokegan/gans
     pictures: str  # training set: data/<pictures>.npy
     reference: str  # data set that the network is scored against
+    lr: str  # parameter with its learning rate: "lr", shared, or one of its section
 
 
 class Params(SharedParams):
@@ -88,7 +89,7 @@ def read_networks(file: Path = PIPELINE_FILE) -> dict[str, Network]:
         networks = {str(name): Network(**entry) for name, entry in declared.items()}
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         raise PipelineError(
-            f"{file}: vars must hold 'networks', a mapping of names to gan, pictures and reference."
+            f"{file}: vars must hold 'networks', a mapping of names to gan, pictures, reference and lr."
         ) from error
     for name, network in networks.items():
         if network.gan not in FAMILIES:
