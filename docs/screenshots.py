@@ -27,7 +27,7 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TIMEOUT = 60_000  # milliseconds
+TIMEOUT = 180_000  # milliseconds
 # The cells of the table by number of the row and column; the last line of a name is the name.
 ROWS = """() => {
   const rows = {};
