@@ -186,6 +186,22 @@ def test_an_unsuitable_batch_size_is_reported(
     assert_one_sentence(stage(*TRAIN, "m", "h", "--processes", "2"), "dcgan819.batch_size", message)
 
 
+def test_a_network_without_a_learning_rate_is_an_error(place: Path, stage: Stage) -> None:
+    """dvc.yaml declares the network's own rate, which is null."""
+    pipeline = Path("dvc.yaml").read_text()
+    own, count = re.subn(r"(dcgan819: \{.*)lr: lr\}", r"\1lr: dcgan819.lr}", pipeline)
+    assert count == 1
+    Path("dvc.yaml").write_text(own)
+    assert_one_sentence(
+        stage(*TRAIN, "m", "h"), "dcgan819.lr is null", "set dcgan819.lr in params.yaml"
+    )
+    set_params(place, {"dcgan819.lr": 0.001})
+    assert stage(*TRAIN, "m", "h").exit_code == 0
+    params = json.loads(Path("h/run.json").read_text())["params"]
+    assert params["dcgan819.lr_generator"] == 0.001
+    assert "lr" not in params
+
+
 @pytest.mark.parametrize(
     ("option", "name"), [("--save-every=-1", "--save-every"), ("--processes=0", "--processes")]
 )
