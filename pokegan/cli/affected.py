@@ -21,7 +21,7 @@ Written by `make docs`; do not edit. `pokegan affected dcgan819.lr` lists the st
 
 {table}
 A new encoder in `evaluate.encoders` adds `encode` and `evaluate` stages; others use the first one.
-The shared `lr` retrains every network that dvc.yaml declares with it, also where its section overrides it.
+The shared `lr` retrains every network declared with it, also where its section has a rate.
 """
 Marks = dict[str, dict[str, str]]  # parameter → stage → mark
 
