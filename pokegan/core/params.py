@@ -89,7 +89,7 @@ def read_networks(file: Path = PIPELINE_FILE) -> dict[str, Network]:
         networks = {str(name): Network(**entry) for name, entry in declared.items()}
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         raise PipelineError(
-            f"{file}: vars must hold 'networks', a mapping of names to gan, pictures, reference, lr."
+            f"{file}: vars must hold 'networks', names with gan, pictures, reference, lr."
         ) from error
     for name, network in networks.items():
         if network.gan not in FAMILIES:
