@@ -11,7 +11,9 @@ from pokegan.core.params import read_params
 from pokegan.networks.weights import save_networks
 from tests.conftest import NETWORKS, ROOT, tiny_network
 
-IMAGES = torch.randint(256, (8, 32, 32, 3), dtype=torch.uint8)
+IMAGES = torch.randint(
+    256, (8, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+)
 # One network per family.
 NAMES = sorted({network.gan: name for name, network in NETWORKS.items()}.values())
 

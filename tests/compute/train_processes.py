@@ -30,7 +30,9 @@ def train(folder: Path) -> None:
             means = {key: all_reduce_mean(value.clone()) for key, value in measures.items()}
             for part, network in gan.networks.items():
                 parameters, buffers = network.named_parameters(), network.named_buffers()
-                means |= {f"{part}.{key}, gradient": each.grad for key, each in parameters}
+                means |= {
+                    f"{part}.{key}, gradient": p.grad for key, p in parameters if p.requires_grad
+                }
                 means |= {f"{part}.{key}": each for key, each in buffers}
             found[f"{name} {kinds}"] = means
         found["collectives"] = (

@@ -101,7 +101,7 @@ def test_a_stage_stops_before_any_work(workspace: Path) -> None:
 def test_networks_come_from_dvc_yaml(workspace: Path) -> None:
     text = Path("dvc.yaml").read_text()
     networks = read_networks()
-    assert networks["dcgan819"] == ("dcgan", "pokemon2457", "pokemon819")
+    assert networks["dcgan819"] == ("dcgan", "pokemon2457", "pokemon819", "lr")
     assert NetworkName().convert("aegan", None, None) == "aegan"
     with pytest.raises(BadParameter, match=f"'x' is not one of {', '.join(networks)}"):
         NetworkName().convert("x", None, None)
@@ -115,7 +115,7 @@ def test_networks_come_from_dvc_yaml(workspace: Path) -> None:
 
 def test_a_network_of_dvc_yaml_needs_a_section(workspace: Path) -> None:
     entry = "      aegan: {"
-    added = "      aegan2: {gan: aegan, pictures: a, reference: b}\n"
+    added = "      aegan2: {gan: aegan, pictures: a, reference: b, lr: lr}\n"
     text = Path("dvc.yaml").read_text().replace(entry, added + entry)
     Path("dvc.yaml").write_text(text)
     with pytest.raises(PipelineError, match="params.yaml: aegan2 is missing"):

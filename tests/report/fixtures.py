@@ -45,7 +45,7 @@ def save_all(root: Path, images: np.ndarray) -> None:
     np.save(root / "data/pokemon819.npy", images)
     np.save(root / "data/pokemon2457.npy", np.concatenate([images, images[:, :, ::-1], images]))
     networks = root / "reports/networks"
-    save_network(networks / FULL, images, ["cutout", "color"])
+    save_network(networks / FULL, images, ["cutout", "contrast"])
     save_network(networks / PLAIN, images, [], parts=())
     (networks / "removed").mkdir()
     save_types(root / "reports")
@@ -108,7 +108,10 @@ def save_network(
     )
     params = {"lr": 0.0002, f"{folder.name}.lr": None, "note": "<script>alert(1)</script>"}
     if augmentation:
-        params[f"{folder.name}.augmentation"] = augmentation
+        kinds = {
+            f"{folder.name}.augmentation.{kind}": 0.5 for kind in ("probability", *augmentation)
+        }
+        params |= kinds
     run = {
         "params": params, "pictures": 48, "epochs": 120.0, "steps": 480, "seconds": 100.0,
         "pictures_per_second": 2.0, "device_name": "a processor", "precision": "fp32",

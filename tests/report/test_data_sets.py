@@ -41,7 +41,7 @@ def test_augmented_inputs_stand_below_real_images(rendered: Path) -> None:
     assert np.abs(rows[0] - images[:8]).max() < 12
     assert np.abs(rows[1:] - (255 - images[8:16])).max() < 12
     text = page(rendered)
-    assert "Cutout, color. Values below black or above white are clipped" in text
+    assert "Cutout 0.5, contrast 0.5. Values outside of black to white are clipped" in text
     assert f"Augmentation is disabled for {PLAIN} (<code>{PLAIN}.augmentation</code>)." in text
     assert f"The discriminators of {FULL} get" in text
 
