@@ -10,8 +10,6 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -126,8 +124,9 @@ def study(file: Path, trials: int, storage: str | None, push: bool) -> None:
     described = validate(StudyFile, load_yaml(file), file)
     check(described, file)
     opened = open_study(described, file, storage)
-    with sigterm_as_exit():
-        run_trials(opened, described, trials, push)
+    # SystemExit queues an interrupted trial again.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    run_trials(opened, described, trials, push)
     show_best(opened)
 
 
@@ -294,13 +293,3 @@ def show_best(opened: Study) -> None:
     for key, value in best.params.items():
         click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
     click.echo(f"dvc exp apply {opened.study_name}-{best.number}")
-
-
-@contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, so that an interrupted trial is queued again."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
