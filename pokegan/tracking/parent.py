@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from pokegan.core.checkpoint import INDECISIVE
 from pokegan.core.params import PARAMS_FILE, flatten, load_yaml
 from pokegan.core.provenance import git, root
 from pokegan.tracking.lockfile import StageRun
@@ -37,7 +38,7 @@ CONTENT = "dvc.content"
 COMPLETE = "dvc.complete"  # "true": nothing is left to add from git
 COMMITTED = "committed results"
 CODE = ("stages", "pokegan", "dvc.yaml")
-NOT_DECISIVE = ("pokegan/core/", "pokegan/tracking/", "pokegan/cli/")
+NOT_DECISIVE = tuple(f"pokegan/{package}/" for package in INDECISIVE)
 # A reference of an experiment (below its baseline's hash, in two parts), and its commit.
 FORMAT = "--format=%(refname) %(objectname)"
 EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(\S+) ([0-9a-f]{40})")
