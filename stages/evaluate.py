@@ -31,10 +31,10 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
     """Score the generator of NETWORK in the folder MODEL with ENCODER.
 
     FEATURES (.npz) are those of the real images. The folder SCORES receives ENCODER.csv, one row
-    per snapshot of the training, and ENCODER.json: mean and spread of the last snapshot's scores
-    over several draws of latents, and the scores of real against real images.
+    for each of some snapshots of the training, and ENCODER.json: mean and spread of the last
+    snapshot's scores over several draws of latents, and the scores of real against real images.
     """
-    params = read_params("seed", "evaluate.draws", "evaluate.splits")
+    params = read_params("seed", "evaluate.draws", "evaluate.curve_points", "evaluate.splits")
     stage = f"evaluate_{read_networks()[network].reference}@{network}-{encoder_name}"
 
     import pandas as pd
@@ -92,10 +92,12 @@ def score_training(
     params: Params,
     device: torch.device,
 ) -> Iterator[tuple[dict[str, Any], Scores, Scores]]:
-    """Score each snapshot of a generator by one draw of latents, the last by several.
+    """Score snapshots of a generator by one draw of latents, the last by several.
 
     Yields epoch and step of the snapshot, and mean and standard deviation of its scores.
     """
+    import numpy as np
+
     from pokegan.compute.randomness import Streams
     from pokegan.core.progress import progress_bar
     from pokegan.metrics.encoding import encode
@@ -103,9 +105,12 @@ def score_training(
     from pokegan.networks.weights import load_network, read_config
 
     config, count, draws = read_config(model), len(reference), params.evaluate.draws
-    snapshots = config["snapshots"]
-    if not snapshots:
+    if not config["snapshots"]:
         raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
+    points = min(params.evaluate.curve_points, len(config["snapshots"]))
+    # From the last one backwards: a single point is the last.
+    rows = np.linspace(len(config["snapshots"]) - 1, 0, points).round().astype(int)[::-1]
+    snapshots = [config["snapshots"][row] for row in rows]
     stream = Streams(params.seed)["evaluation latents"]
     z = sample_latents(draws * count, config["latent_dim"], stream).split(count)
     with progress_bar(title, (len(snapshots) - 1 + draws) * count) as bar:

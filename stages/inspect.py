@@ -6,7 +6,6 @@ import click
 
 from pokegan.core.files import save_arrays, save_json
 from pokegan.core.params import NetworkName, flatten, read_params
-from pokegan.core.schema import ENCODERS
 
 ROWS_OF_IMAGES = ("latent_paths", "latent_neighbourhoods", "recon_between")
 PATH = click.Path(path_type=Path)
@@ -14,18 +13,16 @@ PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("network", type=NetworkName())
-@click.argument("encoder_name", metavar="ENCODER", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=PATH)
-@click.argument("index", type=PATH)
+@click.argument("manifest", type=PATH)
 @click.argument("reference", type=PATH)
 @click.argument("types", type=PATH)
 @click.argument("model", type=PATH)
 @click.argument("outputs", metavar="OUTPUT.npz OUTPUT.json", nargs=2, type=PATH)
 def inspect(
     network: str,
-    encoder_name: str,
     pictures: Path,
-    index: Path,
+    manifest: Path,
     reference: Path,
     types: Path,
     model: Path,
@@ -33,13 +30,15 @@ def inspect(
 ) -> None:
     """Inspect NETWORK, trained on PICTURES (.npy), in the folder MODEL.
 
-    Finds the training pictures nearest to generated ones, by the features of ENCODER in INDEX;
-    generates images on paths through the latent space; reconstructs the pictures REFERENCE if the
-    network has an encoder; classifies their TYPES by features of the discriminator.
+    Finds the training pictures nearest to generated ones; generates images on paths through the
+    latent space; reconstructs the pictures REFERENCE if the network has an encoder; classifies
+    their TYPES by features of the discriminator. MANIFEST (.csv) names the species of PICTURES, or
+    of the first third of them if the rest are augmented copies. If label.npm is null, each source
+    file is a species.
     """
-    params = read_params("seed", "evaluate.pictures")
+    params = read_params("seed", "label")
 
-    from pokegan.analysis.copies import load_index
+    from pokegan.analysis.copies import read_species
     from pokegan.analysis.inspection import inspect_network
     from pokegan.analysis.probing import make_task, read_labels
     from pokegan.compute.device import choose_device, set_deterministic
@@ -47,27 +46,25 @@ def inspect(
     from pokegan.core.grids import grid
     from pokegan.core.progress import progress_bar
     from pokegan.core.provenance import machine
-    from pokegan.metrics.encoding import load_encoder
+    from pokegan.metrics.lpips import SHA256
     from pokegan.networks.weights import read_config
     from pokegan.tracking.run import track_run
 
-    stage, count = f"inspect@{network}", params.evaluate.pictures
+    stage = f"inspect@{network}"
     training, real = load_images(pictures), load_images(reference)
     for path, images in ((pictures, training), (reference, real)):
         check_resolution(path, images.shape[1], read_config(model)["resolution"])
     task = make_task(read_labels(types, len(real)))
+    species = read_species(manifest, len(training), numbered=params.label.npm is not None)
     set_deterministic(params.seed)
     device = choose_device()
-    encoder = load_encoder(encoder_name, device)
-    known = load_index(index, encoder, len(training))
     with track_run(stage, params) as run:
-        with progress_bar(stage, count) as bar:
-            data = (encoder, known, training, real, task)
+        with progress_bar(stage, len(training)) as bar:
+            data = training, species, real, task
             arrays, sections = inspect_network(
-                model, device, params.seed, count, *data, progress=bar.update
+                model, device, params.seed, *data, progress=bar.update
             )
-        facts = {"network": network, "encoder": encoder_name, "encoder_sha256": encoder.sha256}
-        figures = {**facts, "pictures": count, **sections}
+        figures = {"network": network, "lpips_sha256": SHA256, **sections}
         save_arrays(outputs[0], compress=True, **arrays)
         save_json(outputs[1], figures)
         for name in ROWS_OF_IMAGES:

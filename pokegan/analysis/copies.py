@@ -1,7 +1,7 @@
 """Nearest training pictures: how many generated images copy one?"""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,43 +9,48 @@ import torch
 from pokegan.analysis.subset import evenly_spaced
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import read_table, round_sig
-from pokegan.metrics.encoding import Encoder
-from pokegan.metrics.features import load_encoded, save_encoded
-from pokegan.metrics.neighbors import distance_blocks, nearest_neighbors
+from pokegan.metrics.lpips import lpips_distances
 
+# Largest number of generated images to search for, and of training images to compare with.
+MAX_SEARCHED = 200
 # Images to show: the closest, and others at even ranks, each beside its neighbors.
 N_CLOSEST, N_OTHERS, N_NEIGHBORS = 3, 3, 5
 CLOSE_QUANTILE = 0.05
 
 
-class Index(NamedTuple):
-    """Features of M training images, and distances to the nearest other training image."""
-
-    features: np.ndarray  # (M, D) float32
-    to_own: np.ndarray  # (M,) of the same species; infinite if there is none
-    to_others: np.ndarray  # (M,) of another species; infinite if there is none
-
-
 def find_copies(
-    images: np.ndarray, features: np.ndarray, training_images: np.ndarray, index: Index
+    images: np.ndarray,
+    training_images: np.ndarray,
+    species: np.ndarray,
+    device: torch.device,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Find the nearest training images of generated images with features (N, D).
+    """Find the training images, each of a species, that are nearest to generated images by LPIPS.
 
-    Returns arrays (distances of all images, and some images with their neighbors) and figures.
+    Returns arrays (distances of all images; those of as many training images to the nearest other
+    of their own and of another species, infinite if there is none; some images with their
+    neighbors) and figures.
     """
-    count = min(N_NEIGHBORS, len(training_images))
-    distances, rows = nearest_neighbors(features, index.features, count)
-    nearest = distances[:, 0]
-    shown = select_shown(nearest)
+    rows = evenly_spaced(np.arange(len(training_images)), len(images))
+    queries = np.concatenate([images, training_images[rows]])
+    distances = lpips_distances(queries, training_images, device, progress)
+    fakes, reals = distances[: len(images)], distances[len(images) :]
+    reals[np.arange(len(rows)), rows] = np.inf
+    related = species[rows, None] == species
+    to_own = np.where(related, reals, np.inf).min(axis=1)
+    to_others = np.where(related, np.inf, reals).min(axis=1)
+    nearest = fakes.argsort(axis=1, kind="stable")[:, :N_NEIGHBORS]
+    found = np.take_along_axis(fakes, nearest, axis=1)
+    shown = select_shown(found[:, 0])
     arrays = {
-        "distances": nearest,
-        "to_own": index.to_own,
-        "to_others": index.to_others,
+        "distances": found[:, 0],
+        "to_own": to_own,
+        "to_others": to_others,
         "generated": images[shown],
-        "neighbours": training_images[rows[shown]],
-        "neighbour_distances": distances[shown],
+        "neighbours": training_images[nearest[shown]],
+        "neighbour_distances": found[shown],
     }
-    return arrays, summarize_distances(nearest, index)
+    return arrays, summarize_distances(found[:, 0], to_own, to_others)
 
 
 def select_shown(distances: np.ndarray) -> np.ndarray:
@@ -55,36 +60,23 @@ def select_shown(distances: np.ndarray) -> np.ndarray:
     return np.concatenate([order[:N_CLOSEST], evenly_spaced(rest, N_OTHERS) if len(rest) else rest])
 
 
-def summarize_distances(distances: np.ndarray, index: Index) -> dict[str, float]:
+def summarize_distances(
+    distances: np.ndarray, to_own: np.ndarray, to_others: np.ndarray
+) -> dict[str, float]:
     """Compare distances to the nearest training image with those between training images.
 
     `copies` is the share below the 5 % quantile of the distances between species: about 0.05 if
     the network generates new species. Figures that such a data set does not define are absent.
     """
     figures = {"nearest_median": float(np.median(distances))}
-    if np.isfinite(index.to_others).all():
-        limit = np.quantile(index.to_others, CLOSE_QUANTILE)
+    if np.isfinite(to_others).all():
+        limit = np.quantile(to_others, CLOSE_QUANTILE)
         figures["copies"] = float((distances < limit).mean())
-        figures["nearest_median_other_species"] = float(np.median(index.to_others))
-    related = index.to_own[np.isfinite(index.to_own)]
+        figures["nearest_median_other_species"] = float(np.median(to_others))
+    related = to_own[np.isfinite(to_own)]
     if len(related):
         figures["nearest_median_same_species"] = float(np.median(related))
     return {key: round_sig(value) for key, value in figures.items()}
-
-
-def nearest_relatives(features: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (M,) to the nearest other row of the same group, and of other groups.
-
-    Infinite where there is no such row.
-    """
-    numbers = torch.from_numpy(np.unique(groups, return_inverse=True)[1])
-    within, outside = [], []
-    for start, distances in distance_blocks(features, features):
-        distances.diagonal(start).fill_(torch.inf)
-        same = numbers[start : start + len(distances), None] == numbers
-        within.append(distances.masked_fill(~same, torch.inf).amin(dim=1))
-        outside.append(distances.masked_fill_(same, torch.inf).amin(dim=1))
-    return torch.cat(within).numpy(), torch.cat(outside).numpy()
 
 
 def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarray:
@@ -101,20 +93,3 @@ def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarra
             f"{manifest} has {len(species)} rows for {count} images; delete it and run `dvc repro`."
         )
     return np.tile(species, count // len(species))
-
-
-def save_index(path: Path, encoder: Encoder, index: Index) -> None:
-    """Write the index of a data set by an encoder."""
-    save_encoded(path, encoder, **index._asdict())
-
-
-def load_index(path: Path, encoder: Encoder, count: int) -> Index:
-    """Read the index of a data set of `count` images by an encoder."""
-    stored = load_encoded(path, encoder, *Index._fields)
-    index = Index(*(stored[name] for name in Index._fields))
-    if len(index.features) != count:
-        raise PipelineError(
-            f"{path} is an index of {len(index.features)} images, not of {count}; "
-            "delete it and run `dvc repro`."
-        )
-    return index

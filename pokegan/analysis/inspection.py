@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from pokegan.analysis.copies import Index, find_copies
+from pokegan.analysis.copies import MAX_SEARCHED, find_copies
 from pokegan.analysis.discriminators import PROBED_KINDS, compare_with_untrained
 from pokegan.analysis.latent_space import explore_latent_space
 from pokegan.analysis.probing import Task
 from pokegan.analysis.reconstruction import MAX_IMAGES, count_known, measure_reconstructions
 from pokegan.analysis.subset import evenly_spaced
 from pokegan.compute.randomness import Streams
-from pokegan.metrics.encoding import Encoder, encode
 from pokegan.networks.factory import build_network
 from pokegan.networks.sampling import generate_images, sample_latents
 from pokegan.networks.weights import load_generator, load_network
@@ -27,27 +26,25 @@ def inspect_network(
     model: Path,
     device: torch.device,
     seed: int,
-    count: int,
-    scorer: Encoder,
-    index: Index,
     training_images: np.ndarray,
+    species: np.ndarray,
     images: np.ndarray,
     task: Task,
-    progress: Callable[[int], object],
+    progress: Callable[[int], object] = lambda done: None,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Run the analyses that the networks of a model allow.
 
-    `count` generated images are encoded by `scorer` and compared with the indexed training images;
-    `images` are reconstructed, and classified as the task defines. Returns arrays with the prefix
-    of their analysis, and figures in sections.
+    Generated images are compared with the training images, each of a species; `images` are
+    reconstructed, and classified as the task defines. `progress` is called with the number of
+    training images that were compared. Returns arrays with the prefix of their analysis, and
+    figures in sections.
     """
     generator, config = load_generator(model)
     generator.to(device)
     networks, latent_dim, streams = config["networks"], config["latent_dim"], Streams(seed)
-    z = sample_latents(count, latent_dim, streams["matched latents"])
+    z = sample_latents(MAX_SEARCHED, latent_dim, streams["matched latents"])
     generated = generate_images(generator, z).numpy()
-    features = encode(scorer, generated, device, progress).features
-    parts = {"copies": find_copies(generated, features, training_images, index)}
+    parts = {"copies": find_copies(generated, training_images, species, device, progress)}
     if latent_dim > 1:
         parts["latent"] = explore_latent_space(generator, latent_dim, streams), {}
     if networks.get("discriminator", {}).get("kind") in PROBED_KINDS:

@@ -15,7 +15,7 @@ NEIGHBOURS = 5
 @common.output_argument
 @click.option(
     "--data", type=common.PATH,
-    help="Training set (.npy), with its index beside it.  [default: the one in dvc.yaml]",
+    help="Training set (.npy).  [default: the one in dvc.yaml]",
 )  # fmt: skip
 @click.option("--count", type=common.COUNT, default=8, help="Number of generated images.")
 @common.seed_option
@@ -27,9 +27,7 @@ def neighbours(
     """Show the five training images that are nearest to each image that MODEL generates.
 
     MODEL is a folder or a model in MLflow. OUTPUT (.png) has one row per generated image: first the
-    image, captioned with the share of training images whose nearest image of another species is
-    farther away than its neighbour; then its neighbours, with their row in the training set and
-    their Euclidean distance in the features of the first encoder in params.yaml.
+    image, then its neighbours, with their row in the training set and their distance (LPIPS).
 
     \b
     pokegan neighbours models/dcgan819 neighbours.png
@@ -40,12 +38,11 @@ def neighbours(
 
     import numpy as np
 
-    from pokegan.analysis.copies import load_index
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.arrays import check_resolution, load_images
-    from pokegan.core.params import read_networks, read_params
-    from pokegan.metrics.encoding import encode, load_encoder
-    from pokegan.metrics.neighbors import nearest_neighbors
+    from pokegan.core.params import read_networks
+    from pokegan.core.progress import progress_bar
+    from pokegan.metrics.lpips import lpips_distances
     from pokegan.networks.sampling import generate_images, seeded_latents
 
     if data is None:
@@ -57,15 +54,14 @@ def neighbours(
     device = choose_device()
     generator, config = common.load_generator_at(folder, device, step)
     check_resolution(data, images.shape[1], config["resolution"])
-    encoder = load_encoder(read_params("evaluate.encoders").evaluate.encoders[0], device)
-    index = load_index(data.with_name(f"{data.stem}_index.npz"), encoder, len(images))
     fakes = generate_images(generator, seeded_latents(count, config["latent_dim"], seed)).numpy()
-    features = encode(encoder, fakes, device).features
-    distances, rows = nearest_neighbors(features, index.features, min(NEIGHBOURS, len(images)))
+    with progress_bar("neighbours", len(images)) as bar:
+        distances = lpips_distances(fakes, images, device, bar.update)
+    rows = distances.argsort(axis=1, kind="stable")[:, :NEIGHBOURS]
     captions = []
-    for row, near in zip(rows, distances, strict=True):
-        closer = (index.to_others > near[0]).mean()
-        captions += [f"closer than {closer:.0%}", *map("{}: {:.1f}".format, row, near)]
+    for number, row in enumerate(rows):
+        near = distances[number, row]
+        captions += ["generated", *map("{}: {:.2f}".format, row, near)]
     shown = np.concatenate([fakes[:, None], images[rows]], axis=1)
     common.save_sheet(output, np.concatenate(shown), shown.shape[1], scale, captions)
     click.echo(f"{output}: {count} images beside their neighbours of {len(images)}", err=True)

@@ -232,6 +232,7 @@ class Evaluate(Section):
     # Precision and recall need the third neighbour.
     pictures: Annotated[int, Field(ge=4)]
     draws: Annotated[int, Field(ge=2)]
+    curve_points: Count
     splits: Count
 
 

@@ -33,30 +33,23 @@ def save_features(
     features: tuple[Features, Features],
 ) -> None:
     """Write the features of two halves, and their rows in the data set."""
-    columns = {key: [getattr(each, key) for each in features] for key in ("features", "logits")}
-    save_encoded(file, encoder, rows=np.stack(rows), **columns)
+    columns: Any = {n: [getattr(each, n) for each in features] for n in ("features", "logits")}
+    save_arrays(file, encoder=encoder.name, sha256=encoder.sha256, rows=np.stack(rows), **columns)
 
 
 def load_features(file: Path, encoder: Encoder) -> tuple[Features, Features]:
-    """Read the features of both halves."""
-    stored = load_encoded(file, encoder, "features", "logits")
-    with reading(file):
-        first, second = map(Features, stored["features"], stored["logits"])
-    return first, second
+    """Read the features of both halves.
 
-
-def save_encoded(file: Path, encoder: Encoder, **arrays: Any) -> None:
-    """Write arrays with the name and the checksum of their encoder."""
-    save_arrays(file, encoder=encoder.name, sha256=encoder.sha256, **arrays)
-
-
-def load_encoded(file: Path, encoder: Encoder, *names: str) -> dict[str, np.ndarray]:
-    """Read arrays; raise a PipelineError unless they are by this encoder and its weights."""
-    stored = load_arrays(file, "encoder", "sha256", *names)
+    Raises:
+        PipelineError: the file is missing, cannot be read, or is by another encoder.
+    """
+    stored = load_arrays(file, "encoder", "sha256", "features", "logits")
     name, sha256 = str(stored["encoder"]), str(stored["sha256"])
     if (name, sha256) != (encoder.name, encoder.sha256):
         raise PipelineError(
             f"{file} holds features of {name} ({sha256[:8]}…), not of {encoder.name} "
             f"({encoder.sha256[:8]}…); delete it and run `dvc repro`."
         )
-    return stored
+    with reading(file):
+        first, second = map(Features, stored["features"], stored["logits"])
+    return first, second

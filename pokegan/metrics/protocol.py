@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from pokegan.core.files import round_sig
 from pokegan.metrics import distances
 from pokegan.metrics.encoding import Features
 from pokegan.metrics.names import metric_name
-from pokegan.metrics.neighbors import nearest_neighbors
 
 # Quantile of the nearest distances between real images below which two images are near-duplicates.
 CLOSE_QUANTILE = 0.05
@@ -57,7 +57,10 @@ class Reference:
 
 def _nearest(images: Features) -> np.ndarray:
     """Distance (N,) from each image to the nearest other image."""
-    return nearest_neighbors(images.features, images.features, 1, exclude_self=True)[0][:, 0]
+    distances = cdist(images.features, images.features)
+    np.fill_diagonal(distances, np.inf)
+    nearest: np.ndarray = distances.min(axis=1)
+    return nearest
 
 
 def named_scores(

@@ -9,7 +9,7 @@ from pokegan.core.files import reading
 from pokegan.core.grids import grid
 from pokegan.report.animation import captioned, data_uri, downscale
 from pokegan.report.charts import cumulative
-from pokegan.report.results import ENCODERS, NetworkResults
+from pokegan.report.results import NetworkResults
 
 COLUMNS = 8
 FILTER_SIZE = 24  # pixels: smaller filters are enlarged towards it
@@ -58,15 +58,14 @@ def nearest_images(inspection: dict[str, Any], color: str) -> dict[str, Any]:
     captions = [
         caption
         for row in inspection["copies_neighbour_distances"]
-        for caption in ("generated", *map("{:.1f}".format, row))
+        for caption in ("generated", *map("{:.2f}".format, row))
     ]
     images = captioned(downscale(rows.reshape(-1, *rows.shape[2:])), captions)
     return {
         **inspection["copies"],
-        "pictures": inspection["pictures"],
-        "encoder": ENCODERS.get(inspection["encoder"], inspection["encoder"]),
+        "pictures": len(inspection["copies_distances"]),
         "lines": list(DISTANCES),
-        "chart": cumulative(distances, "distance to the nearest training image", color),
+        "chart": cumulative(distances, "LPIPS to the nearest training image", color),
         "sheet": data_uri(grid(images, columns=rows.shape[1]), lossless=False),
     }
 

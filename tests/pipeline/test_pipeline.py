@@ -208,7 +208,7 @@ def test_an_experiment_reruns_what_is_affected_and_a_return_to_it_nothing(reposi
         ("pokegan/encoders/inception.py", set()),
         ("pokegan/report/charts.py", {"report"}),
         ("pokegan/gans/aegan.py", {"train@aegan"}),
-        ("pokegan/analysis/copies.py", of_family("index", "inspect", "classify", "report")),
+        ("pokegan/analysis/copies.py", of_family("inspect", "classify", "report")),
         ("stages/inspect.py", of_family("inspect")),
     ],
 )

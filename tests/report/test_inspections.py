@@ -41,7 +41,7 @@ def test_a_data_set_of_one_species_has_no_threshold_for_copies(
     edit_json(file, lambda v: v.update(copies={"nearest_median": 8.0}))
     found = text()
     assert "all training images are of one species" in found
-    assert "Median distances: generated 8.0." in found
+    assert "Median distances: generated 8.00." in found
 
 
 def test_interpolations_and_rotations_stand_in_rows_of_eight(inspection: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def test_the_page_states_distances_changes_and_errors(rendered: Path) -> None:
     text = page(rendered)
     for words in (
         "<strong>12.5 %</strong> are closer to a training image",
-        "generated 8.0, to another species 7.0, to the own species 1.5.",
+        "generated 8.00, to another species 7.00, to the own species 1.50.",
         f"{FULL}: reconstructions",
         "<strong>6 of 48</strong> reconstructions have a smaller error",
         "contains 12 of these images and 0 of their mirror images",

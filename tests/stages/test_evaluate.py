@@ -5,11 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 
-from pokegan.analysis.copies import load_index
-from pokegan.metrics.encoding import load_encoder
 from tests.conftest import Stage, assert_one_sentence, set_params, succeed
 from tests.models import save_model
 
@@ -31,7 +28,7 @@ def results() -> tuple[dict[str, Any], pd.DataFrame]:
     return scores, pd.read_csv(f"scores/{LITE}.csv")
 
 
-def test_all_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, model: Path) -> None:
+def test_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, model: Path) -> None:
     succeed(stage(*ENCODE))
     succeed(stage(*EVALUATE))
     scores, curve = results()
@@ -94,14 +91,8 @@ def test_encoders_are_validated(stage: Stage, model: Path, value: list[str], wor
     assert_one_sentence(stage(*ENCODE), words)
 
 
-def test_index_measures_distances_within_and_between_species(stage: Stage, model: Path) -> None:
-    """Two mirror images each of 12 species, whose manifest names 6 species twice."""
-    images = np.load("pictures.npy")[:12]
-    np.save("pictures.npy", np.concatenate([images, images[:, :, ::-1]]))
-    rows = "".join(f"{row // 2},{row}.png\n" for row in range(12))
-    Path("manifest.csv").write_text(f"national_number,source\n{rows}")
-    succeed(stage("index", LITE, "pictures.npy", "manifest.csv", "index.npz"))
-    index = load_index(Path("index.npz"), load_encoder(LITE, torch.device("cpu")), 24)
-    assert index.features.shape == (24, 1280)
-    # Discs on white resemble their mirror image more than other discs.
-    assert np.median(index.to_own) < np.median(index.to_others)
+def test_a_curve_of_one_point_is_that_of_the_last_snapshot(stage: Stage, model: Path) -> None:
+    set_params(model, {"evaluate.curve_points": 1})
+    succeed(stage(*ENCODE))
+    succeed(stage(*EVALUATE))
+    assert results()[1]["step"].tolist() == [4]
