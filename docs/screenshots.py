@@ -115,6 +115,16 @@ def compare(page: Any, names: list[str]) -> None:
     page.wait_for_timeout(3000)  # until the plot is drawn
 
 
+def choose_metric(page: Any, metric: str) -> None:
+    """Plot one metric in the parallel coordinates of a comparison."""
+    chosen = page.get_by_role("combobox").nth(1)
+    chosen.press("Backspace")
+    chosen.fill(metric)
+    chosen.press("Enter")
+    chosen.press("Escape")
+    page.wait_for_timeout(2000)  # until the plot is drawn
+
+
 def show_differences(page: Any) -> str:
     """Reduce a comparison to what differs; return its text."""
     for section in ("Parameters", "Metrics"):
@@ -138,6 +148,8 @@ def main(port: int, folder: Path) -> None:
         page.screenshot(path=folder / "mlflow_sorted.png")
         names = [row["attributes.`Run Name`"] for row in rows]
         compare(page, names[:3])
+        choose_metric(page, distance.split("`")[1])
+        page.set_viewport_size({"width": 1700, "height": 760})
         page.screenshot(path=folder / "mlflow_plot.png")
         open_table(page, address)
         compare(page, names[:2])
