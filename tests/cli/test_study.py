@@ -23,7 +23,9 @@ from pokegan.core.params import read_params
 
 params = read_params("lr", "dcgan819")
 width = params["dcgan819"].width
-while (Path(os.environ["DVC_ROOT"]) / ".work" / "hold").exists():
+hold = Path(os.environ["DVC_ROOT"]) / ".work/hold"
+while hold.exists():
+    hold.with_name("held").touch()
     time.sleep(0.1)
 if width == 3:
     sys.exit("Error: the stage failed.")
@@ -141,15 +143,16 @@ def test_diverged_and_collapsed_trials_are_pruned_and_failures_end_a_study(
 def test_an_interrupted_trial_is_run_again(repository: Path, number: signal.Signals) -> None:
     name = f"stopped-{number.name}"
     file = write(repository / f"{name}.yaml")
-    hold = repository / ".work/hold"
+    hold, held = repository / ".work/hold", repository / ".work/held"
     hold.parent.mkdir(exist_ok=True)
     hold.touch()
+    held.unlink(missing_ok=True)
     command = ("-c", "from pokegan.cli import main; main()", "study", str(file), "--trials", "1")
     process = start_process(repository, *command)
     deadline = time.monotonic() + 60
-    while not list((repository / ".dvc/tmp/exps").glob("tmp*")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(3)
+    while not held.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     process.send_signal(number)
     hold.unlink()
     process.communicate(timeout=60)
@@ -179,7 +182,7 @@ def test_mistakes_are_one_sentence_before_any_work(
     call: Study, repository: Path, changes: dict[str, Any], words: list[str]
 ) -> None:
     assert_one_sentence(call("bad", **changes), "bad.yaml", *words)
-    assert not list((repository / ".dvc/tmp/exps").glob("tmp*"))
+    assert not list(repository.glob(".dvc/tmp/exps/standalone/tmp*"))
 
 
 def test_a_storage_that_cannot_be_opened_is_reported(call: Study) -> None:
