@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,12 @@ def augmentation(*kinds: str, probability: float = 1.0) -> Augmentation:
 
 
 NO_GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that hold the most slow tests, so that no worker ends with one."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: slow[item.path], reverse=True)
 
 
 def set_params(folder: Path, values: dict[str, Any]) -> None:
@@ -122,6 +129,17 @@ def make_repository(folder: Path, **params: Any) -> Path:
     return folder
 
 
+def add_pictures(repository: Path) -> None:
+    """Commit outputs of the stages before the trainings on 14,000 pictures; DVC skips them."""
+    rng = np.random.default_rng(0)
+    (repository / "data/raw/pictures.zip").write_bytes(b"")
+    (repository / "data/pokemon14000.csv").write_text("")
+    pictures = rng.integers(0, 256, (48, 32, 32, 3), dtype=np.uint8)
+    np.save(repository / "data/pokemon14000.npy", pictures)
+    run("dvc", "commit", "-q", "-f", "download", "prepare@pokemon14000", cwd=repository)
+    commit(repository, "pictures")
+
+
 def commit(folder: Path, message: str) -> None:
     """Commit everything in a folder."""
     run("git", "add", "-A", cwd=folder)
@@ -157,9 +175,14 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's database without a run, mlflow.db, which takes seconds to create."""
-    from tests.tracking.toy import make_store
+    from pokegan.tracking.store import connect
 
-    return make_store(tmp_path_factory.mktemp("store"))
+    home = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(home))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        connect()
+    return home / "mlflow.db"
 
 
 Stage = Callable[..., Result]

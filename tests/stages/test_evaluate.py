@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.torch import load_file, save_file
 
 from tests.conftest import Stage, assert_one_sentence, set_params, succeed
 from tests.models import save_model
@@ -45,12 +44,11 @@ def test_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, model:
     assert curve["cs"][0] == pytest.approx(1)
     assert curve["fd"].min() > 1.5 * scores["fd_effnet_lite0_reals"]
 
-    first = Path(f"scores/{LITE}.json").read_bytes()
+    set_params(model, {"seed": 2, "evaluate.curve_points": 1})
     succeed(stage(*EVALUATE))
-    assert Path(f"scores/{LITE}.json").read_bytes() == first
-    set_params(model, {"seed": 2})
-    succeed(stage(*EVALUATE))
-    assert results()[0]["fd_effnet_lite0"] != scores["fd_effnet_lite0"]
+    others, short = results()
+    assert others["fd_effnet_lite0"] != scores["fd_effnet_lite0"]
+    assert short["step"].tolist() == [4]
 
 
 def test_too_few_images_are_an_error(stage: Stage, model: Path) -> None:
@@ -62,37 +60,11 @@ def test_too_few_images_are_an_error(stage: Stage, model: Path) -> None:
     assert not Path("scores").exists()
 
 
-def test_a_damaged_generator_is_an_error(stage: Stage, model: Path) -> None:
+def test_an_incomplete_generator_is_an_error(stage: Stage, model: Path) -> None:
     succeed(stage(*ENCODE))
-    file = model / "model/snapshots/4.safetensors"
-    weights = load_file(file)
-    key = next(key for key, each in weights.items() if each.is_floating_point())
-    weights[key].view(-1)[0] = float("nan")
-    save_file(weights, file)
-    assert_one_sentence(stage(*EVALUATE), key, "NaN")
-    file.unlink()
+    (model / "model/snapshots/4.safetensors").unlink()
     assert_one_sentence(stage(*EVALUATE), "4.safetensors is missing")
     config = model / "model/config.json"
     config.write_text(config.read_text().replace('"snapshots": [', '"snapshots": [], "not": ['))
     assert_one_sentence(stage(*EVALUATE), "model holds no snapshot of its generator")
     assert not Path("scores").exists()
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ([], "evaluate.encoders is []"),
-        (["vgg"], "evaluate.encoders.0 is 'vgg'"),
-        ([LITE, LITE], "must name each one once"),
-    ],
-)
-def test_encoders_are_validated(stage: Stage, model: Path, value: list[str], words: str) -> None:
-    set_params(model, {"evaluate.encoders": value})
-    assert_one_sentence(stage(*ENCODE), words)
-
-
-def test_a_curve_of_one_point_is_that_of_the_last_snapshot(stage: Stage, model: Path) -> None:
-    set_params(model, {"evaluate.curve_points": 1})
-    succeed(stage(*ENCODE))
-    succeed(stage(*EVALUATE))
-    assert results()[1]["step"].tolist() == [4]

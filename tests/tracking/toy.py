@@ -77,19 +77,6 @@ def make_toy(folder: Path) -> Path:
     return folder
 
 
-def make_store(home: Path) -> Path:
-    """Create a database with the experiment and no run, which takes seconds."""
-    import pytest
-
-    from pokegan.tracking.store import connect
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(home))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        connect()
-    return home / "mlflow.db"
-
-
 def history() -> str:
     rows = [f"{step},{step},{1 / step:.6g},{step / 100}" for step in STEPS]
     return "\n".join(["epoch,step,generator_loss,seconds", *rows]) + "\n"
