@@ -1,8 +1,6 @@
 """The source `folder`: all pictures below a folder of the user."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pokegan.core.errors import PipelineError
@@ -34,8 +32,7 @@ def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, bytes]]:
     `parameter` names the folder in errors. Raises a PipelineError if there is no picture, one
     cannot be read, or a link leaves the folder.
     """
-    files = list_files(folder)
-    pictures = [each for each in files if each.name.lower().endswith(SUFFIXES) and each.is_file()]
+    pictures = [each for each in list_files(folder) if each.name.lower().endswith(SUFFIXES)]
     if not pictures:
         suffixes = ", ".join(suffix[1:] for suffix in SUFFIXES)
         raise PipelineError(f"{parameter} holds no picture ({suffixes}); correct the path.")
@@ -44,30 +41,20 @@ def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, bytes]]:
             raise PipelineError(
                 f"{path} is a link that leaves {folder}; copy the file there or remove the link."
             )
-        with _readable():
+        try:
             content = path.read_bytes()
+        except OSError as error:
+            raise PipelineError(
+                f"{path} cannot be read ({error.strerror}); make it readable or move it."
+            ) from error
         yield f"pictures/{path.relative_to(folder).as_posix()}", content
 
 
 def list_files(folder: Path) -> list[Path]:
     """Return the sorted paths of all files below a folder, except hidden files and folders."""
-    files: list[Path] = []
-    with _readable():
-        for place, folders, names in os.walk(folder, onerror=_raise):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            files += [Path(place, name) for name in names if not name.startswith(".")]
-    return sorted(files)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise PipelineError(
-            f"{error.filename} cannot be read ({error.strerror}); make it readable or move it."
-        ) from error
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )

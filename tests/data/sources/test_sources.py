@@ -89,8 +89,12 @@ def test_a_link_that_leaves_the_folder_is_refused(
 def test_an_unreadable_picture_is_reported(
     download: Download, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read_bytes = Path.read_bytes
+
     def refuse(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(path))
+        if path.suffix == ".png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)  # as root, every file is readable
     download.fails("folder", str(pictures), "25-pop-star.png cannot be read (Permission denied)")
