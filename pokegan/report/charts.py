@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import vl_convert
 
 # Okabe and Ito's palette, which is safe for color-blind readers, on white and on black.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
@@ -66,9 +65,3 @@ def cumulative(
             ]
     lines = {"rows": rows, "names": list(samples), "color": color, "mark": mark}
     return {"kind": "cumulative", "title": axis, **lines}
-
-
-def script() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script."""
-    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
-    return bundle

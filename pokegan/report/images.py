@@ -20,13 +20,12 @@ RATE, HOLD = 2.5, 2  # frames per second, additional seconds of the last frame
 N_SHEET, SHEET_COLUMNS = 1024, 32
 SHEET_SIZE = 32  # pixels: side of an image of a contact sheet on the page
 KINDS = ("original", "mirrored", "color-jittered")
-LANDMARKS = (100, 200, 300, 400)  # epochs at which the original report shows samples
 
 
 def time_lapse(network: NetworkResults, grids: Path, animations: Path) -> dict[str, Any]:
     """Write the last samples, the progress of some latents and an animation of a network.
 
-    Returns the same as data URIs, with labels and the landmarks of the slider.
+    Returns the same as data URIs, with labels.
     """
     name, run = network.name, network.run
     with reading(network.folder / "samples.npz"):
@@ -49,26 +48,8 @@ def time_lapse(network: NetworkResults, grids: Path, animations: Path) -> dict[s
         # Motion hides the loss of compression, except in the last frame.
         "frames": [data_uri(frame, lossless=index == last) for index, frame in enumerate(frames)],
         "width": max(1, round(PLAYER_WIDTH / frames.shape[2])) * frames.shape[2],
-        "landmarks": landmarks(epochs),
         "progress": data_uri(grid(downscale(progress), columns=len(samples))),
     }
-
-
-def landmarks(epochs: np.ndarray) -> list[dict[str, float]]:
-    """Return the landmarks that a training with snapshots at these epochs (S,) has reached.
-
-    Each with the index of the nearest frame, and its position on the slider in [0, 1].
-    """
-    indices = np.arange(len(epochs))
-    return [
-        {
-            "epoch": epoch,
-            "frame": int(np.abs(epochs - epoch).argmin()),
-            "position": float(np.interp(epoch, epochs, indices)) / max(1, len(epochs) - 1),
-        }
-        for epoch in LANDMARKS
-        if epoch <= epochs[-1]
-    ]
 
 
 def real_grid(file: Path, grids: Path) -> dict[str, Any]:

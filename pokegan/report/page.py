@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pokegan.report import images
-from pokegan.report.charts import DASHES, palette, script
+from pokegan.report.charts import DASHES, curves, palette
 from pokegan.report.inspections import inspections
 from pokegan.report.results import NetworkResults
-from pokegan.report.scores import encoder_scores, training_charts
+from pokegan.report.scores import TRAINING_TITLES, encoder_scores
 from pokegan.report.types import classification, read_types
 
 # Template → heading.
@@ -61,12 +62,12 @@ def render_page(
         time_lapses={each.name: images.time_lapse(each, grids, animations) for each in networks},
         rate=images.RATE,
         scores=[encoder_scores(encoder, networks, colors) for encoder in encoders],
-        training=training_charts(networks, colors),
+        training=curves({each.name: each.history for each in networks}, TRAINING_TITLES, colors),
         **inspected,
         types=classified,
         classification=classification(classified["facts"], inspected["features"]),
         contact_sheets=[images.contact_sheet(file, grids) for file in data_sets],
         enlargement=images.enlargement(enlarged),
         augmented={net.name: images.augmented_inputs(net) for net in networks if net.augmentation},
-        script=script(),
+        script=vl_convert.javascript_bundle(),  # type: ignore[call-arg]
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from pokegan.core.files import reading
 from pokegan.metrics.names import metric_name
-from pokegan.report.charts import Chart, curves
+from pokegan.report.charts import curves
 from pokegan.report.results import ENCODERS, NetworkResults
 
 TRAINING_TITLES = {
@@ -24,12 +24,6 @@ TITLES = {
     "near_duplicates": "near-duplicates",
 }
 INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}
-
-
-def training_charts(networks: Sequence[NetworkResults], colors: dict[str, str]) -> list[Chart]:
-    """Return the charts of all trainings."""
-    histories = {network.name: network.history for network in networks}
-    return curves(histories, TRAINING_TITLES, colors)
 
 
 def encoder_scores(

@@ -49,22 +49,14 @@ def cards(portraits: dict[str, np.ndarray]) -> list[dict[str, Any]]:
 def classification(
     types: Mapping[str, Any], discriminators: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the rows of the table: other features, untrained discriminators, trained ones.
+    """Return the rows of the table: other features, and discriminators before and after training.
 
-    Networks of the same shape have the same initial weights, and share a row. Takes the facts of
-    stages/classify_types.py, and network → what `discriminator_features` returns.
+    Takes the facts of stages/classify_types.py and what `discriminator_features` returns.
     """
     titles = {**TITLES, "encoder": ENCODERS.get(types.get("encoder", ""), "encoder")}
     rows = [_row(title, kind, types) for kind, title in titles.items()]
-    untrained: dict[tuple[float, ...], list[str]] = {}
     for name, facts in discriminators.items():
-        scores = tuple(_row("", "untrained", facts)["scores"].values())
-        untrained.setdefault(scores, []).append(name)
-    shared = len(untrained) == 1 and len(discriminators) > 1
-    for names in untrained.values():
-        title = "discriminator, untrained" if shared else f"{', '.join(names)}, untrained"
-        rows.append(_row(title, "untrained", discriminators[names[0]]))
-    rows += [_row(name, "trained", facts) for name, facts in discriminators.items()]
+        rows += [_row(f"{name}, untrained", "untrained", facts), _row(name, "trained", facts)]
     return [row for row in rows if row["scores"]]
 
 

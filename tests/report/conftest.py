@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def call(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
     """Render the page in the workspace, without the charts' script."""
-    monkeypatch.setattr("pokegan.report.page.script", lambda: "")
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda: "")
     return lambda: render(root)
 
 

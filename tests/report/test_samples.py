@@ -1,12 +1,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from pokegan.core.grids import grid
 from pokegan.report.animation import downscale
-from pokegan.report.images import landmarks
 from tests.report.fixtures import FULL, page
 
 
@@ -47,18 +45,3 @@ def test_images_are_downscaled_by_averaging() -> None:
     assert small[1, 5, 6, 2] == images[1, 10:12, 12:14, 2].mean().round()
     assert downscale(small, 64) is small
     assert downscale(small, 48) is small
-
-
-@pytest.mark.parametrize(
-    ("epochs", "expected"),
-    [
-        ([5.0, 99.9], []),
-        ([100.0], [(100, 0, 0.0)]),
-        ([50.0, 90.0, 210.0], [(100, 1, 0.542), (200, 2, 0.958)]),
-    ],
-)
-def test_landmarks_lie_between_the_snapshots(
-    epochs: list[float], expected: list[tuple[int, int, float]]
-) -> None:
-    marks = landmarks(np.array(epochs))
-    assert [(m["epoch"], m["frame"], round(m["position"], 3)) for m in marks] == expected

@@ -39,8 +39,6 @@ for (const player of document.querySelectorAll(".player:has(.controls)")) {
     event.preventDefault();
     toggle();
   });
-  for (const mark of player.querySelectorAll(".landmarks button"))
-    mark.addEventListener("click", () => { stop(); show(Number(mark.dataset.frame)); });
   // Print shows the last frame, so its label must match.
   addEventListener("beforeprint", () => { stop(); show(frames.length - 1); });
   show(frames.length - 1);
