@@ -79,14 +79,10 @@ def atomic_write(output: Path) -> Iterator[Path]:
         file = Path(os.fsdecode(error.filename or output))
         if not (file.is_relative_to(temporary) or output.is_relative_to(file)):
             raise
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise PipelineError(
-                f"{output} cannot be written ({error.strerror}); "
-                "make the folder writable and run again."
-            ) from error
-        if error.errno == errno.ENAMETOOLONG:
-            raise PipelineError(f"{output}: the name is too long; shorten it.") from error
-        raise
+        raise PipelineError(
+            f"{output} cannot be written ({error.strerror}); correct the path, or make the folder "
+            "writable."
+        ) from error
     finally:
         for remains in (temporary, former):
             if remains.is_dir() and not remains.is_symlink():

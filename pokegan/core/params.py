@@ -1,7 +1,8 @@
 """Read params.yaml into typed, frozen, checked values.
 
 A stage names the sections that it uses, the same ones that dvc.yaml lists for it; all others are
-invisible to it. Which networks there are is read from `vars` in dvc.yaml.
+invisible to it. Which networks there are is read from `vars` in dvc.yaml. A file that is missing or
+invalid raises a PipelineError.
 """
 
 import re
@@ -52,37 +53,31 @@ _Loader.add_implicit_resolver(
 
 
 def load_yaml(file: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        PipelineError: the file is missing, is not valid YAML or holds no mapping.
-    """
+    """Read a YAML file that holds a mapping."""
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        return parse_yaml(file.read_bytes(), file)
     except FileNotFoundError as error:
         raise PipelineError(
             f"{file} is not in {Path.cwd()}; run the command from the root of the repository."
         ) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+
+
+def parse_yaml(content: str | bytes, file: Path) -> dict[str, Any]:
+    """Parse the content of a YAML file that holds a mapping."""
+    try:
+        values = yaml.load(content, _Loader)  # noqa: S506
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
         raise PipelineError(
-            f"{file}, line {line} is not valid YAML: {error.problem}. Fix or restore the file."
+            f"{file} is not valid YAML: {reason}. Fix or restore the file."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(
-            f"{file} is not valid YAML: {error}. Fix or restore the file."
-        ) from error
-    if not isinstance(content, dict):
+    if not isinstance(values, dict):
         raise PipelineError(f"{file} is empty; restore it with git checkout {file}.")
-    return content
+    return values
 
 
 def read_networks(file: Path = PIPELINE_FILE) -> dict[str, Network]:
-    """Return the networks of the pipeline by name, in the order of dvc.yaml.
-
-    Raises:
-        PipelineError: the file is missing, broken, or declares a network of an unknown family.
-    """
+    """Return the networks of the pipeline by name, in the order of dvc.yaml."""
     try:
         variables = load_yaml(file)["vars"]
         declared = next(each["networks"] for each in variables if "networks" in each)
@@ -127,12 +122,7 @@ def flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def read_params(*names: str, file: Path = PARAMS_FILE) -> Params:
     """Read and check all of params.yaml; only the named parts are visible in the result.
 
-    Args:
-        names: a section, or ``section.key`` for a single key.
-        file: params.yaml; dvc.yaml lies beside it.
-
-    Raises:
-        PipelineError: the file is missing, is not valid YAML, or a value is invalid.
+    A name is a section, or ``section.key`` for a single key. dvc.yaml lies beside the file.
     """
     values = load_yaml(file)
     for key, value in flatten(values):
@@ -148,11 +138,7 @@ def read_params(*names: str, file: Path = PARAMS_FILE) -> Params:
 
 
 def validate(schema: type[S], values: dict[str, Any], file: Path) -> S:
-    """Check values against a schema.
-
-    Raises:
-        PipelineError: a value is invalid; the message names the first.
-    """
+    """Check values against a schema; a PipelineError names the first invalid one."""
     try:
         return schema.model_validate(values)
     except ValidationError as error:

@@ -3,30 +3,22 @@
 A new family of GANs adds a class to `FAMILIES`; a new network of a known family adds none.
 """
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-
-def _int_as_float(value: Any) -> Any:
-    # YAML writes 1 for 1.0. A bool is an int in Python, but not a number here.
-    return float(value) if type(value) is int else value
-
-
-Number = Annotated[float, BeforeValidator(_int_as_float), Field(allow_inf_nan=False)]
-NonNegative = Annotated[Number, Field(ge=0)]
-Positive = Annotated[Number, Field(gt=0)]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-HalfOpenFraction = Annotated[Number, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+HalfOpenFraction = Annotated[float, Field(ge=0, lt=1)]
 EncoderName = Literal["effnet_lite0", "inception", "dinov2"]
 ENCODERS: tuple[str, ...] = get_args(EncoderName)
 Normalization = Literal["batch", "instance", "layer", "none"]
@@ -44,14 +36,7 @@ def _distinct(values: list[str]) -> list[str]:
 class Section(BaseModel):
     """A part of params.yaml: frozen, strictly typed, without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    def __getattr__(self, name: str) -> Any:
-        if name in type(self).model_fields:
-            raise AttributeError(
-                f"the parameter {name!r} is not visible here: add it to read_params and to dvc.yaml"
-            )
-        return super().__getattr__(name)  # type: ignore[misc]
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class NpmPackage(Section):
@@ -59,7 +44,7 @@ class NpmPackage(Section):
 
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     integrity: str = Field(pattern=r"^sha512-[A-Za-z0-9+/]{86}==$")
-    bytes: Count
+    bytes: PositiveInt
 
 
 class GitFolder(Section):
@@ -74,7 +59,7 @@ class KaggleDataset(Section):
     """A Kaggle dataset at a pinned version."""
 
     dataset: str = Field(pattern=r"^[\w-]+/[\w-]+$")
-    version: Count
+    version: PositiveInt
 
 
 class Download(Section):
@@ -91,7 +76,7 @@ class Prepare(Section):
     """Conversion of a picture to a square."""
 
     resolution: Literal[32, 64, 128, 256, 512]
-    margin: Annotated[Number, Field(ge=0, lt=0.4)]
+    margin: Annotated[float, Field(ge=0, lt=0.4)]
     unreadable: Fraction
 
 
@@ -122,7 +107,7 @@ class Augmentation(Section):
     probability: Fraction
     translation: HalfOpenFraction
     cutout: Fraction
-    brightness: NonNegative
+    brightness: NonNegativeFloat
     saturation: Fraction
     contrast: Fraction
 
@@ -130,31 +115,27 @@ class Augmentation(Section):
 class GanParams(Section):
     """A GAN with one generator and one discriminator; the keys that every family has."""
 
-    epochs: Positive
+    epochs: PositiveFloat
     batch_size: Annotated[int, Field(ge=2)]
     optimizer: Literal["adam", "rmsprop"]
-    lr: Positive | None
-    lr_generator: Positive | None
-    lr_discriminator: Positive | None
+    lr: PositiveFloat | None
+    lr_generator: PositiveFloat | None
+    lr_discriminator: PositiveFloat | None
     betas: Annotated[list[HalfOpenFraction], Field(min_length=2, max_length=2)]
-    weight_decay: NonNegative
-    ema_half_life: NonNegative
-    latent_dim: Count
-    width: Count
+    weight_decay: NonNegativeFloat
+    ema_half_life: NonNegativeFloat
+    latent_dim: PositiveInt
+    width: PositiveInt
     loss: str
-    lecam: NonNegative
-    r1: NonNegative
-    r1_interval: Count
+    lecam: NonNegativeFloat
+    r1: NonNegativeFloat
+    r1_interval: PositiveInt
     mirror: bool
     augmentation: Augmentation
-    snapshots: Count
+    snapshots: PositiveInt
 
     def learning_rates(self, shared: float) -> tuple[float, float]:
-        """Return the learning rates of generator and discriminator.
-
-        Args:
-            shared: the top-level lr, used where the network has no rate of its own.
-        """
+        """Return those of generator and discriminator; the shared one if the network has none."""
         own = shared if self.lr is None else self.lr
         return (
             own if self.lr_generator is None else self.lr_generator,
@@ -177,7 +158,7 @@ class DcganParams(GanParams):
     loss: Literal["bce", "hinge", "logistic", "relativistic"]
     real_label: Fraction
     fake_label: Fraction
-    label_noise: NonNegative
+    label_noise: NonNegativeFloat
     swapped_labels: Fraction
 
     @model_validator(mode="after")
@@ -197,10 +178,10 @@ class AeganParams(DcganParams):
 
     loss: Literal["bce", "hinge", "logistic"]
     normalization_encoder: Normalization
-    picture_reconstruction: NonNegative
-    latent_reconstruction: NonNegative
-    picture_adversarial: NonNegative
-    latent_adversarial: NonNegative
+    picture_reconstruction: NonNegativeFloat
+    latent_reconstruction: NonNegativeFloat
+    picture_adversarial: NonNegativeFloat
+    latent_adversarial: NonNegativeFloat
 
 
 class ProjectedParams(GanParams):
@@ -209,9 +190,9 @@ class ProjectedParams(GanParams):
     loss: Literal["hinge", "logistic", "relativistic"]
     feature_network: Literal["squeezenet"]
     feature_resolution: Annotated[int, Field(ge=32)]
-    feature_channels: Count
+    feature_channels: PositiveInt
     taps: Annotated[list[Tap], Field(min_length=1), AfterValidator(_distinct)]
-    width_discriminator: Count
+    width_discriminator: PositiveInt
     normalization_discriminator: Literal["batch", "none"]
     spectral_norm_generator: bool
     spectral_norm_discriminator: bool
@@ -232,15 +213,15 @@ class Evaluate(Section):
     # Precision and recall need the third neighbour.
     pictures: Annotated[int, Field(ge=4)]
     draws: Annotated[int, Field(ge=2)]
-    curve_points: Count
-    splits: Count
+    curve_points: PositiveInt
+    splits: PositiveInt
 
 
 class SharedParams(Section):
     """params.yaml without the sections of the networks, which dvc.yaml names."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    lr: Positive
+    lr: PositiveFloat
     precision: Literal["auto", "fp32", "bf16"]
     download: Download
     prepare: Prepare

@@ -17,9 +17,9 @@ def test_values_are_typed_and_only_named_sections_are_visible(workspace: Path) -
     only = read_params("evaluate.pictures", "evaluate.draws")
     assert (only.evaluate.pictures, only.evaluate.draws) == (8, 2)
     assert only.flat() == {"evaluate.pictures": 8, "evaluate.draws": 2}
-    with pytest.raises(AttributeError, match="'splits' is not visible"):
+    with pytest.raises(AttributeError, match="'splits'"):
         _ = only.evaluate.splits
-    with pytest.raises(AttributeError, match="'seed' is not visible"):
+    with pytest.raises(AttributeError, match="'seed'"):
         params.seed  # noqa: B018
     sections = {".".join(key.split(".")[:2]) for key in params.flat()}
     assert sections == {"lr", *(f"dcgan819.{k}" for k in type(params["dcgan819"]).model_fields)}
@@ -81,7 +81,7 @@ def test_missing_keys_missing_files_and_invalid_yaml_are_reported(workspace: Pat
     with pytest.raises(PipelineError, match="seed is missing"):
         read_params("seed")
     file.write_text(text + "\n  : [")
-    with pytest.raises(PipelineError, match=r"params.yaml, line \d+"):
+    with pytest.raises(PipelineError, match=r"params.yaml is not valid YAML.* line \d+"):
         read_params("seed")
     file.write_text("")
     with pytest.raises(PipelineError, match="params.yaml is empty"):
