@@ -29,7 +29,7 @@ Marks = dict[str, dict[str, str]]  # parameter → stage → mark
 @click.command()
 @click.argument("names", metavar="[PARAMETER]...", nargs=-1)
 def affected(names: tuple[str, ...]) -> None:
-    """List the stages that rerun after a change of PARAMETER, in the order of the pipeline.
+    """List the stages that a change of a parameter reruns.
 
     PARAMETER is a key of params.yaml (dcgan819.lr) or a section (augment). Without one, print the
     table of all parameters in Markdown (docs/parameters.md). For changes of code, use `dvc status`.

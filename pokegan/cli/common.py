@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import re
 import shutil
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+HOST = "127.0.0.1"
 # Kinds of output by suffix.
 FOLDER, SHEET, ANIMATIONS = "", ".png", (".webp", ".gif")
 # A URI (at least two letters before the colon: C:/ is a drive) or the id of a logged model.
 MLFLOW_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|m-[0-9a-f]{32}$")
 
 PATH = click.Path(path_type=Path)
-COUNT, SCALE = click.IntRange(min=1), click.IntRange(1, 16)
+COUNT = click.IntRange(min=1)
 
 model_argument = click.argument("model")
 output_argument = click.argument("output", type=PATH)
@@ -43,7 +45,10 @@ truncation_option = click.option(
     "less the images vary.  [default: off]",
 )  # fmt: skip
 scale_option = click.option(
-    "--scale", type=SCALE, default=2, help="Enlarge each pixel to a square of this size."
+    "--scale",
+    type=click.IntRange(1, 16),
+    default=2,
+    help="Enlarge each pixel to a square of this size.",
 )
 
 
@@ -116,19 +121,24 @@ def load_generator_at(
 
 def check_output(output: Path, *kinds: str) -> None:
     """Raise a PipelineError unless the suffix is one of `kinds` and a folder is new or empty."""
-    try:
-        exists = output.exists()
-        parent = next(each for each in output.absolute().parents if each.exists())
-    except OSError as error:  # too long a name, no permission
-        raise PipelineError(f"{output} cannot be written ({error.strerror}).") from error
-    if not parent.is_dir():
-        raise PipelineError(f"{output} cannot be written: {parent} is a file.")
     if FOLDER in kinds and (output.is_dir() or not output.suffix):
-        if exists and (not output.is_dir() or not output.name or any(output.iterdir())):
+        if output.is_file() or (output.is_dir() and any(output.iterdir())):
             raise PipelineError(f"{output} is not an empty folder; pass a new one.")
     elif output.is_dir() or output.suffix.lower() not in kinds:
         known = ", ".join(kind or "none (a new folder)" for kind in kinds)
         raise PipelineError(f"OUTPUT is {output}, but its suffix must be one of: {known}.")
+
+
+def check_port(port: int) -> None:
+    """Raise a PipelineError if a server of this machine listens on a port."""
+    if is_open(port):
+        raise PipelineError(f"Port {port} is in use; pass another one with --port.")
+
+
+def is_open(port: int) -> bool:
+    """Return whether a server listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def save_sheet(

@@ -14,9 +14,9 @@ from pokegan.core.files import atomic_write
 @click.command()
 @click.argument("encoder", type=click.Choice(["inception", "dinov2"]))
 def fetch(encoder: str) -> None:
-    """Download the weights of ENCODER from its authors' release to .weights/.
+    """Download the published weights of an encoder.
 
-    The sha256 of the file is checked. An existing correct file is kept.
+    They are stored in .weights/, and their sha256 is checked. An existing correct file is kept.
     """
     from torch.hub import download_url_to_file
 

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pokegan.core.errors import PipelineError
-from pokegan.data.rendering import on_white, to_rgba
+from pokegan.data.rendering import UnreadablePictureError, decode, on_white
 from pokegan.data.sources.folder import list_files
 
-JPEG = {".jpg", ".jpeg", ".jfif"}
-SUFFIXES = JPEG | {".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+SUFFIXES = {
+    ".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff",
+    ".webp",
+}  # fmt: skip
 
 
 def list_images(folder: Path) -> tuple[list[Path], int]:
@@ -31,26 +33,20 @@ def list_images(folder: Path) -> tuple[list[Path], int]:
 
 
 def read_images(paths: list[Path]) -> Iterator[np.ndarray]:
-    """Yield each image as uint8 (H, W, 3).
-
-    Transparency is composited on white, gray and palette images are converted to RGB, 16-bit gray
-    is scaled to 8 bits, and the EXIF orientation is applied.
-    """
+    """Yield each image, or the first frame of an animation, as uint8 (H, W, 3) on white."""
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                frames = getattr(image, "n_frames", 1)
-                # The further frames of a multi-picture JPEG are previews.
-                if frames > 1 and image.format != "MPO":
-                    raise PipelineError(
-                        f"{path} is an animation of {frames} frames; save the frames as images, or "
-                        "move the file."
-                    )
-                pixels = np.asarray(on_white(to_rgba(ImageOps.exif_transpose(image))))
-        except PipelineError:
-            raise
-        except Exception as error:  # decoders raise many types for damaged files
-            raise PipelineError(
-                f"{path} cannot be read as an image ({error}); repair or move the file."
-            ) from error
-        yield pixels
+        yield np.asarray(on_white(read_image(path)))
+
+
+def read_image(file: Path, content: bytes | None = None, resolution: int = 0) -> Image.Image:
+    """Decode an image, or the first frame of an animation, as RGBA.
+
+    The suffix of the file selects the decoder; its content is read unless it is passed. The
+    resolution decides the size of an SVG.
+    """
+    try:
+        content = file.read_bytes() if content is None else content
+        return next(decode(file.name, content, resolution))
+    except (OSError, UnreadablePictureError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition(" <")[0]
+        raise PipelineError(f"{file} cannot be read as an image ({reason}).") from error

@@ -6,25 +6,16 @@ import click
 
 from pokegan.cli import common
 
-# Defaults for a sheet and for an animation.
-STEPS, SCALES = (10, 30), (2, 4)
-
 
 @click.command()
 @common.model_argument
 @common.output_argument
 @common.seed_option
 @click.option("--between", type=click.IntRange(min=2), default=6, help="Number of latents.")
-@click.option(
-    "--steps", type=click.IntRange(min=2),
-    help="Images per pair of latents.  [default: 10; animation: 30]",
-)  # fmt: skip
+@click.option("--steps", type=click.IntRange(min=2), default=20, help="Images per pair of latents.")
 @common.truncation_option
 @common.step_option
-@click.option(
-    "--scale", type=common.SCALE,
-    help="Enlarge each pixel to a square of this size.  [default: 2; animation: 4]",
-)  # fmt: skip
+@common.scale_option
 @click.option(
     "--rate", type=click.IntRange(1, 50), default=20, help="Frames per second of an animation."
 )
@@ -33,21 +24,21 @@ def interpolate(
     output: Path,
     seed: int,
     between: int,
-    steps: int | None,
+    steps: int,
     truncation: float | None,
     step: int | None,
-    scale: int | None,
+    scale: int,
     rate: int,
 ) -> None:
-    """Interpolate between random latents of the trained network MODEL.
+    """Interpolate between latents of a trained network.
 
-    MODEL is a folder or a model in MLflow. OUTPUT is a sheet with one row per pair of latents
-    (.png) or an endless animation (.webp, .gif). The path follows great circles and returns from
-    the last latent to the first. The latents are those of `pokegan sample` with the same seed.
+    MODEL is a folder or a model in MLflow. OUTPUT is a sheet with one row per pair of random
+    latents (.png) or an endless animation (.webp, .gif). The path follows great circles and returns
+    from the last latent to the first. The latents are those of `pokegan sample` with the same seed.
 
     \b
     pokegan interpolate models/dcgan819 path.png
-    pokegan interpolate models/dcgan819 path.webp --between 8 --seed 3
+    pokegan interpolate models/dcgan819 path.webp --between 8 --scale 4
     """  # noqa: D301
     common.check_output(output, common.SHEET, *common.ANIMATIONS)
     folder = common.model_folder(model)
@@ -61,9 +52,8 @@ def interpolate(
     generator, config = common.load_generator_at(folder, choose_device(), step)
     z = seeded_latents(between, config["latent_dim"], seed, truncation)
     animated = output.suffix.lower() in common.ANIMATIONS
-    path = closed_path(z, steps or STEPS[animated], with_ends=not animated)
+    path = closed_path(z, steps, with_ends=not animated)
     images = generate_images(generator, path.flatten(0, 1)).numpy()
-    scale = scale or SCALES[animated]
     if animated:
         save_animation(output, common.enlarge(images, scale), rate)
     else:

@@ -24,7 +24,7 @@ NEIGHBOURS = 5
 def neighbours(
     model: str, output: Path, data: Path | None, count: int, seed: int, step: int | None, scale: int
 ) -> None:
-    """Show the five training images that are nearest to each image that MODEL generates.
+    """Find the training images nearest to generated ones.
 
     MODEL is a folder or a model in MLflow. OUTPUT (.png) has one row per generated image: first the
     image, then its neighbours, with their row in the training set and their distance (LPIPS).

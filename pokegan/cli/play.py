@@ -1,7 +1,6 @@
 """Open the playground, a local page for trained networks."""
 
 import importlib.util
-import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from pokegan.cli import common
 from pokegan.core.errors import PipelineError
 from pokegan.core.params import read_networks, read_params
 
-HOST = "127.0.0.1"
 MODELS = Path("models")
 
 
@@ -20,10 +18,11 @@ MODELS = Path("models")
 @click.option("--port", type=click.IntRange(1, 65535), default=7860, help="Port of the page.")
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 def play(models: tuple[str, ...], port: int, no_browser: bool) -> None:
-    """Serve a page that generates, moves, interpolates and reconstructs images with each MODEL.
+    """Open the playground, a local page for trained networks.
 
-    MODEL is a folder or a model in MLflow. The default is every trained network of the pipeline.
-    The page is served to this machine only and loads nothing from the internet.
+    It generates, moves, interpolates and reconstructs images with each MODEL. MODEL is a folder or
+    a model in MLflow. The default is every trained network of the pipeline. The page is served to
+    this machine only and loads nothing from the internet.
 
     \b
     make play
@@ -38,9 +37,7 @@ def play(models: tuple[str, ...], port: int, no_browser: bool) -> None:
             "or pass a MODEL."
         )
     folders = {model: common.model_folder(model) for model in chosen}
-    with socket.socket() as probe:
-        if probe.connect_ex((HOST, port)) == 0:
-            raise PipelineError(f"Port {port} is in use; pass another one with --port.")
+    common.check_port(port)
     if importlib.util.find_spec("nicegui") is None:
         raise PipelineError("The playground needs the package nicegui; run `make play`.")
 
@@ -53,11 +50,11 @@ def play(models: tuple[str, ...], port: int, no_browser: bool) -> None:
     set_deterministic(0)
     device = choose_device()
     networks = [TrainedNetwork(model, folder, device) for model, folder in folders.items()]
-    click.echo(f"The playground is at http://{HOST}:{port}; Ctrl-C stops it.", err=True)
+    click.echo(f"The playground is at http://{common.HOST}:{port}; Ctrl-C stops it.", err=True)
     with suppress(KeyboardInterrupt):
         ui.run(
             lambda: Page(networks, margin),
-            host=HOST,
+            host=common.HOST,
             port=port,
             title="PokéGAN playground",
             favicon="🎨",

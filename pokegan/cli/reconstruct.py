@@ -24,15 +24,9 @@ COLUMNS = 8
 @common.model_argument
 @common.output_argument
 @click.argument("files", nargs=-1, required=True, type=common.PATH)
-@click.option("--interpolate", is_flag=True, help="Interpolate between two FILES.")
-@click.option(
-    "--steps", type=click.IntRange(min=2), default=10, help="Number of interpolated images."
-)
 @common.scale_option
-def reconstruct(
-    model: str, output: Path, files: tuple[Path, ...], interpolate: bool, steps: int, scale: int
-) -> None:
-    """Encode the images FILES with the AEGAN MODEL and generate them again from their latents.
+def reconstruct(model: str, output: Path, files: tuple[Path, ...], scale: int) -> None:
+    """Encode images and reconstruct them with an AEGAN.
 
     MODEL is a folder or a model in MLflow. FILES may have any format and size; they are prepared
     like the training set: on white, cropped, square. OUTPUT (.png) shows each image above its
@@ -44,22 +38,17 @@ def reconstruct(
 
     \b
     pokegan reconstruct models/aegan reconstructions.png drawing.png photograph.jpg
-    pokegan reconstruct models/aegan path.png bear.svg bird.gif --interpolate
     """  # noqa: D301
     common.check_output(output, common.SHEET)
     if output.exists():  # OUTPUT was forgotten: this is the first of FILES
         raise PipelineError(f"{output} exists already; pass a new OUTPUT before FILES.")
-    if interpolate and len(files) != 2:
-        raise PipelineError(f"--interpolate needs two FILES, but there are {len(files)}.")
     folder = common.model_folder(model)
 
     import numpy as np
 
-    from pokegan.analysis.latent_space import spherical_path
     from pokegan.analysis.reconstruction import reconstruct as reconstruct_images
     from pokegan.compute.device import choose_device, set_deterministic
     from pokegan.core.params import read_params
-    from pokegan.networks.sampling import generate_images
     from pokegan.networks.weights import load_network
 
     margin = read_params("prepare.margin").prepare.margin
@@ -72,13 +61,7 @@ def reconstruct(
     originals = np.stack([prepare_image(file, config["resolution"], margin) for file in files])
 
     result = reconstruct_images(generator, encoder, originals)
-    if interpolate:
-        path = spherical_path(result.z[0], result.z[1], np.linspace(0, 1, steps))
-        between = generate_images(generator, path).numpy()
-        row = np.concatenate([originals[:1], between, originals[1:]])
-        common.save_sheet(output, row, len(row), scale)
-    else:
-        save_pairs(output, [file.name for file in files], result, scale)
+    save_pairs(output, [file.name for file in files], result, scale)
     click.echo(f"{output}: {len(files)} images", err=True)
     click.echo(json.dumps({"model": model, "pictures": list_errors(files, result)}, indent=2))
 
@@ -111,20 +94,11 @@ def save_pairs(output: Path, names: list[str], result: Reconstruction, scale: in
 def prepare_image(
     file: Path, resolution: int, margin: float, content: bytes | None = None
 ) -> np.ndarray:
-    """Prepare an image, or the first frame of an animation, like the training set.
+    """Prepare an image, see `read_image`, like the training set: uint8 (R, R, 3)."""
+    from pokegan.cli.folders import read_image
+    from pokegan.data.rendering import to_square
 
-    The suffix of the file selects the decoder; its content is read unless it is passed. Returns
-    uint8 (resolution, resolution, 3). Raises a PipelineError if the file is no image or blank.
-    """
-    from pokegan.data.rendering import decode, to_square
-
-    try:
-        content = file.read_bytes() if content is None else content
-        frame = next(decode(file.name, content, resolution))
-        pixels = to_square(frame, resolution, margin)
-    except Exception as error:  # decoders raise many kinds on damaged files
-        reason = getattr(error, "strerror", None) or str(error).partition(" <")[0]
-        raise PipelineError(f"{file} cannot be read as an image ({reason}).") from error
+    pixels = to_square(read_image(file, content, resolution), resolution, margin)
     if pixels is None:
         raise PipelineError(f"{file} is blank: it has almost nothing but white.")
     return pixels

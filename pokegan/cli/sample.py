@@ -27,7 +27,7 @@ def sample(
     columns: int,
     step: int | None,
 ) -> None:
-    """Generate images with the trained network MODEL and write them to OUTPUT.
+    """Generate images with a trained network.
 
     MODEL is a folder or a model in MLflow. OUTPUT is a sheet of all images (.png), or a new folder
     with one PNG per image, as `pokegan score` reads it. The same seed gives the same images.

@@ -36,10 +36,11 @@ def score(
     splits: int,
     seed: int,
 ) -> None:
-    """Score the images below the folder FAKE against the images below REAL.
+    """Score a folder of images against another.
 
-    Both sides have the same number of images, selected at random. Prints the scores as JSON to
-    standard output, and as a table to standard error.
+    The images below FAKE are scored against those below REAL; animations by their first frame. Both
+    sides have the same number of images, selected at random. Prints the scores as JSON to standard
+    output, and as a table to standard error.
 
     \b
     pokegan score real fake --encoder inception > scores.json
@@ -56,7 +57,6 @@ def score(
     if ignored + also_ignored:
         click.echo(f"{ignored + also_ignored} files that are not images are ignored.", err=True)
     count = count_per_side(len(real_paths), len(fake_paths), pictures, splits, real_vs_real)
-    warn_about_jpeg(real_paths, fake_paths)
     rng = np.random.default_rng(seed)
     order, fake_order = rng.permutation(len(real_paths)), rng.permutation(len(fake_paths))
     selected = [(real_paths, order[:count]), (fake_paths, fake_order[:count])]
@@ -98,28 +98,14 @@ def count_per_side(
     available = min(reals // 2 if real_vs_real else reals, fakes)
     count = wanted or available
     reason = f"there are {reals} and {fakes} images, which allows {available} per side"
-    reason += ", as half of REAL is scored against the other half" if real_vs_real else ""
-    hint = "lower it" + (", or add --no-real-vs-real." if real_vs_real else ".")
+    hint = " with half of REAL; lower it, or add --no-real-vs-real." if real_vs_real else "."
     if available < MIN_IMAGES:
         raise PipelineError(f"Too few images: {reason}; at least {MIN_IMAGES} are needed.")
     if count > available:
-        raise PipelineError(f"--pictures is {wanted}, but {reason}; {hint}")
+        raise PipelineError(f"--pictures is {wanted}, but {reason}{hint}")
     if splits > count:
-        raise PipelineError(f"--splits is {splits}, but {count} images are scored; {hint}")
+        raise PipelineError(f"--splits is {splits}, but {count} images are scored; lower it.")
     return count
-
-
-def warn_about_jpeg(*sides: list[Path]) -> None:
-    """Warn if only one side is JPEG, whose artifacts change the scores."""
-    from pokegan.cli.folders import JPEG
-
-    reals, fakes = (sum(path.suffix.lower() in JPEG for path in side) / len(side) for side in sides)
-    if abs(reals - fakes) > 0.1:
-        click.echo(
-            f"Warning: {reals:.0%} of REAL and {fakes:.0%} of FAKE are JPEG, whose artifacts alone "
-            "change the scores; save both in one format.",
-            err=True,
-        )
 
 
 def format_table(scores: dict[str, float], count: int) -> str:

@@ -111,11 +111,12 @@ class StudyFile(Section):
 )  # fmt: skip
 @click.option("--push", is_flag=True, help="Push each trial to git's origin and DVC's remote.")
 def study(file: Path, trials: int, storage: str | None, push: bool) -> None:
-    """Run the study that FILE describes.
+    """Search for better parameters.
 
-    Each trial is a DVC experiment, NAME-0, NAME-1, …: `dvc exp show` lists them, `dvc exp apply`
-    restores one. The same command continues a study that was stopped. Several workers, also on
-    other machines, share a study through --storage; trials of dead workers are run again.
+    FILE describes the study. Each trial is a DVC experiment, NAME-0, NAME-1, …: `dvc exp show`
+    lists them, `dvc exp apply` restores one. The same command continues a study that was stopped.
+    Several workers, also on other machines, share a study through --storage; trials of dead workers
+    are run again.
 
     \b
     pokegan study studies/dcgan819.yaml --trials 30
@@ -154,11 +155,7 @@ def check(described: StudyFile, file: Path) -> None:
 
 
 def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
-    """Create or load the study.
-
-    Raises:
-        PipelineError: the storage cannot be opened, or holds a different study of the same name.
-    """
+    """Create the study, or load it from the storage."""
     import optuna
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
@@ -201,11 +198,7 @@ def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
 
 
 def run_trials(opened: Study, described: StudyFile, trials: int, push: bool) -> None:
-    """Run trials until the study has as many as wanted.
-
-    Raises:
-        PipelineError: several trials in a row failed.
-    """
+    """Run trials until the study has as many as wanted, or several in a row failed."""
     from optuna.study import MaxTrialsCallback
     from optuna.trial import FrozenTrial, TrialState
 
@@ -231,9 +224,7 @@ def run_trials(opened: Study, described: StudyFile, trials: int, push: bool) -> 
 def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> float:
     """Run one trial as a DVC experiment and return its score.
 
-    Raises:
-        TrialPruned: the training diverged, or the generator collapsed.
-        PipelineError: the experiment failed.
+    It is pruned if the training diverged or the generator collapsed.
     """
     from optuna import TrialPruned
 
@@ -261,11 +252,7 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
 
 
 def run(*command: str) -> None:
-    """Run a command, and copy its output to standard error.
-
-    Raises:
-        PipelineError: it failed; the message is its last error.
-    """
+    """Run a command, copy its output to standard error, and raise its first error if it fails."""
     # A trial is no part of the stage or experiment that this process may run in.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
     errors: list[str] = []

@@ -7,20 +7,11 @@ from pokegan.core.errors import PipelineError
 
 @click.command()
 def sync() -> None:
-    """Complete MLflow's runs from the files that DVC tracks.
+    """Complete the MLflow runs from the files that DVC tracks.
 
     Adds the runs of stages that DVC restored or that came with a clone, of DVC experiments that
     were fetched, and what a run lacks since MLflow could not be reached. Closes runs whose process
     died, and finds the artifacts of a repository that was moved.
-    """
-    synchronize()
-
-
-def synchronize() -> None:
-    """Complete the runs and print which.
-
-    Raises:
-        PipelineError: the store cannot be used.
     """
     from pokegan.tracking.store import connect, first_line
     from pokegan.tracking.sync import sync_runs

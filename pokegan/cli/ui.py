@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -14,44 +13,43 @@ from contextlib import suppress
 
 import click
 
-from pokegan.core.errors import PipelineError
+from pokegan.cli.common import HOST, check_port, is_open
+from pokegan.cli.sync import sync
 from pokegan.core.params import read_networks, read_params
 
-HOST = "127.0.0.1"
+TABLE = "The table of experiments"
 VIEW = "pokegan"  # key of the view of the runs table, which MLflow stores as a tag
 
 
 @click.command()
+@click.pass_context
 @click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=5000,
-    show_default=True,
-    envvar="MLFLOW_PORT",
-    show_envvar=True,
+    "--port", type=click.IntRange(1, 65535), default=5000, envvar="MLFLOW_PORT", show_envvar=True,
     help="Port of MLflow's UI on this machine.",
-)
-def ui(port: int) -> None:
+)  # fmt: skip
+def ui(ctx: click.Context, port: int) -> None:
     """Compare the experiments in MLflow's UI.
 
     Completes the runs like `pokegan sync`, prints the address of the runs table, with columns for
     the learning rate and the scores, and starts `mlflow ui`. If MLFLOW_TRACKING_URI is the address
     of a server, the table is on that server.
     """
-    from pokegan.cli.sync import synchronize
     from pokegan.tracking.store import connect
 
-    synchronize()
+    ctx.invoke(sync)
     client, experiment = connect()
     client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view()))
     uri = str(client.tracking_uri)
     page = f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
     if uri.startswith("http"):
-        show(f"{uri.rstrip('/')}/{page}")
+        click.echo(f"{TABLE}: {uri.rstrip('/')}/{page}")
         return
-    if is_open(port):
-        raise PipelineError(f"Port {port} is in use; pass another one with --port.")
-    show(f"http://{HOST}:{port}/{page}", wait_for=port)
+    check_port(port)
+    address = f"http://{HOST}:{port}/{page}"
+    click.echo(f"{TABLE}: {address}")
+    # Without a display, Python would open a browser in the terminal.
+    if {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys() or sys.platform in ("darwin", "win32"):
+        threading.Thread(target=browse, args=(address, port), daemon=True).start()
     command = ("-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port))
     # The jobs of MLflow's UI need a process of their own, which doubles the time to start.
     env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -74,25 +72,8 @@ def view() -> dict[str, object]:
     return {"selectedColumns": columns, **order}
 
 
-def show(address: str, wait_for: int | None = None) -> None:
-    """Print an address and, with a display, open it in a browser as soon as the port is open."""
-    click.echo(f"The table of experiments: {address}")
-    has_window = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if not has_window and sys.platform not in ("darwin", "win32"):
-        return
-
-    def browse() -> None:
-        while wait_for and not is_open(wait_for):
-            time.sleep(0.5)
-        webbrowser.open(address)
-
-    thread = threading.Thread(target=browse, daemon=True)
-    thread.start()
-    if not wait_for:
-        thread.join()
-
-
-def is_open(port: int) -> bool:
-    """Return whether a server listens on a port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
+def browse(address: str, port: int) -> None:
+    """Open an address in a browser as soon as the port is open."""
+    while not is_open(port):
+        time.sleep(0.5)
+    webbrowser.open(address)

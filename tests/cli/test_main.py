@@ -22,7 +22,9 @@ def test_every_command_has_a_module_and_help(name: str) -> None:
 def test_help_lists_the_commands_with_descriptions() -> None:
     output = CliRunner().invoke(main, ["--help"]).output
     lines = [line.split(maxsplit=1) for line in output.partition("Commands:\n")[2].splitlines()]
-    assert dict(lines) == COMMANDS
+    assert [name for name, _ in lines] == sorted(COMMANDS)
+    assert all(description.endswith(".") for _, description in lines)
+    assert not any(description.endswith("...") for _, description in lines)
 
 
 def test_a_misspelled_command_suggests_the_nearest() -> None:

@@ -75,21 +75,6 @@ def test_the_same_command_writes_the_same_bytes(pokegan: Pokegan, files: list[st
     assert Image.open("x.png").size == (4 * 66 + 2, 2 * (64 + 16) + 4)
 
 
-def test_a_path_leads_from_one_image_to_the_other(pokegan: Pokegan, files: list[str]) -> None:
-    pair = ("a.svg", "b.jpg", "--scale", "1")
-    result = succeed(
-        pokegan("reconstruct", "model", "p.png", *pair, "--interpolate", "--steps", "5")
-    )
-    row = cells("p.png", 7, 32)
-    assert (row[[0, -1]] == np.stack([prepare("a.svg"), prepare("b.jpg")])).all()
-    succeed(pokegan("reconstruct", "model", "r.png", *pair))
-    recon = cells("r.png", 2, 32, 96)[:, 48:80]
-    assert np.abs(row[[1, -2]].astype(int) - recon).max() <= 1
-    assert len(json.loads(result.stdout)["pictures"]) == 2
-    one = pokegan("reconstruct", "model", "v.png", "a.svg", "--interpolate")
-    assert_one_sentence(one, "--interpolate needs two FILES, but there are 1")
-
-
 def test_the_ninth_image_starts_a_row(pokegan: Pokegan, files: list[str]) -> None:
     succeed(pokegan("reconstruct", "model", "r.png", *files, *files, "a.svg"))
     pairs = cells("r.png", 8, 64, 160)

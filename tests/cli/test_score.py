@@ -61,12 +61,3 @@ def test_missing_folders_and_weights_are_errors(pokegan: Pokegan, folders: Path)
     assert_one_sentence(pokegan("score", "real", "nowhere"), "nowhere is not a folder")
     result = pokegan("score", "real", "same", "--encoder", "inception")
     assert_one_sentence(result, "POKEGAN_INCEPTION_WEIGHTS")
-
-
-def test_jpeg_on_one_side_is_a_warning(pokegan: Pokegan, folders: Path) -> None:
-    for image in (folders / "same").iterdir():
-        Image.open(image).save(image.with_suffix(".jpg"), quality=50)
-        image.unlink()
-    result = pokegan("score", "real", "same", "--pictures", 4)
-    assert result.exit_code == 0
-    assert "Warning: 0% of REAL and 100% of FAKE are JPEG" in result.stderr

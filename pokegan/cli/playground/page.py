@@ -5,14 +5,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from nicegui import ui
 from torch import Tensor
 
+from pokegan.analysis.latent_space import spherical_path
 from pokegan.cli.playground import widgets
 from pokegan.cli.playground.directions import move
 from pokegan.cli.playground.trained import TrainedNetwork
 from pokegan.core.errors import PipelineError
+from pokegan.networks.sampling import seeded_latents
 
 HERE = Path(__file__).parent
 N_DIRECTIONS = 12  # sliders
@@ -167,7 +170,7 @@ class Page:
     def _latents(self, count: int, seed: Any) -> Tensor:
         value = float(self._truncation.value)
         truncation = None if value >= NO_TRUNCATION else value
-        return self._network.latents(count, int(seed.value or 0), truncation)
+        return seeded_latents(count, self._network.latent_dim, int(seed.value or 0), truncation)
 
     def _update_samples(self) -> None:
         z = self._latents(int(self._count.value), self._samples_seed)
@@ -192,7 +195,8 @@ class Page:
 
     def _update_interpolation(self) -> None:
         first, second = (self._latents(1, seed) for seed in self._seeds)
-        between = self._network.interpolate(first, second, float(self._position.value))
+        position = np.array([float(self._position.value)])
+        between = spherical_path(first[0], second[0], position)
         images = self._generate(torch.cat([first, between, second]))
         for element, pixels in zip(self._path, images, strict=True):
             widgets.show(element, pixels)

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pokegan.analysis.latent_space import spherical_path
 from pokegan.analysis.reconstruction import Reconstruction, reconstruct
 from pokegan.cli.common import list_snapshots, load_generator_at
 from pokegan.cli.playground.directions import principal_directions
 from pokegan.cli.reconstruct import prepare_image
-from pokegan.networks.sampling import generate_images, seeded_latents
+from pokegan.networks.sampling import generate_images
 from pokegan.networks.weights import load_network
 
 
@@ -58,17 +57,9 @@ class TrainedNetwork:
         """Principal directions of the trained generator and their shares."""
         return principal_directions(self._generator(None), self.latent_dim)
 
-    def latents(self, count: int, seed: int, truncation: float | None = None) -> Tensor:
-        """Return the latents of `pokegan sample`."""
-        return seeded_latents(count, self.latent_dim, seed, truncation)
-
     def generate(self, z: Tensor, step: int | None = None) -> np.ndarray:
         """Generate images with the snapshot of a step."""
         return generate_images(self._generator(step), z).numpy()
-
-    def interpolate(self, first: Tensor, second: Tensor, position: float) -> Tensor:
-        """Return the latent at a position in [0, 1] of the spherical path between two (1, D)."""
-        return spherical_path(first[0], second[0], np.array([position]))
 
     def reconstruct(self, name: str, content: bytes, margin: float) -> Reconstruction:
         """Encode and reconstruct the image in a file; raise a PipelineError if it is not one."""
