@@ -1,7 +1,7 @@
 """Train the rows of docs/ladder.md as DVC experiments, and write the table from their results.
 
-    python docs/ladder.py run [ROW …]    # experiments that do not exist yet; all rows by default
-    python docs/ladder.py table          # docs/ladder.md and docs/ladder.webp, from those that do
+python docs/ladder.py run [ROW …]    # experiments that do not exist yet; all rows by default
+python docs/ladder.py table          # docs/ladder.md and docs/ladder.webp, from those that do
 """
 
 import io
@@ -28,10 +28,11 @@ HINGE = (*AUGMENTED, "loss=hinge", "normalization_discriminator=none")
 PENALTY = (*HINGE, "r1=1")
 INTRODUCTION = """# From the report's DCGAN to a projected GAN
 
-Each row adds one change to the row above, and trains on the 819 pictures for about the same time: {minutes}
-on one core of {processor}. Scores by EfficientNet-Lite0, {pictures} pictures per side;
-mean ± standard deviation over trainings with several seeds where a row has them. Real against real pictures: {real}.
-Written by `python docs/ladder.py table` from the DVC experiments that `python docs/ladder.py run` creates.
+Each row adds one change to the row above. All train on the 819 pictures for about the same time,
+{minutes} on one core of {processor}. Scores by EfficientNet-Lite0, {pictures} pictures
+per side; real against real pictures: {real}. Mean ± standard deviation over seeds, where a row has
+several. Written by `python docs/ladder.py table` from the DVC experiments of
+`python docs/ladder.py run`.
 """
 
 
@@ -91,13 +92,13 @@ ROWS = (
         "projected GAN, features of 96 pixels",
         "projected",
         ("epochs=21.6", "feature_resolution=96"),
+        seeds=3,
     ),
     Row(
         "features128",
         "projected GAN, features of 128 pixels",
         "projected",
         ("epochs=15", "feature_resolution=128"),
-        seeds=3,
     ),
 )
 
@@ -168,3 +169,24 @@ def cell(values: list[float]) -> str:
     digits = 1 if mean(values) > 10 else 2
     spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{mean(values):.{digits}f}{spread}"
+
+
+def page(lines: list[Any], results: list[dict[str, Any]]) -> str:
+    """Return the text of docs/ladder.md."""
+    first = results[0]
+    real = f"{first[f'fd_{ENCODER}_reals']:.1f}"
+    text = INTRODUCTION.format(
+        minutes="12 minutes", processor=first["device_name"], pictures=first["pictures"], real=real
+    )
+    head = "row", "seeds", "pictures seen", "minutes", "Fréchet distance", *SCORES[1:]
+    table = [head, ["---", *["---:"] * (len(head) - 1)], *lines[::2]]
+    text += "\n" + "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n"
+    text += "\n![Samples of each row, from top to bottom](ladder.webp)\n"
+    commands = zip(lines[::2], lines[1::2], strict=True)
+    return text + "".join(
+        f"\n{row[0]}:\n\n```console\n{command}\n```\n" for row, command in commands
+    )
+
+
+if __name__ == "__main__":
+    main()
