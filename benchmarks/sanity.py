@@ -22,7 +22,9 @@ from pokegan.metrics.encoding import encode, load_encoder
 from pokegan.metrics.features import halves
 from pokegan.metrics.protocol import Reference
 
-DIGITS = {"fd": 1, "kd": 1, "cs": 2, "precision": 2, "recall": 2, "near_duplicates": 2}
+DIGITS = {"fd": 1, "kd": 1, "cs": 2} | dict.fromkeys(
+    ("precision", "recall", "density", "coverage", "near_duplicates"), 2
+)
 
 
 @click.command()

@@ -18,7 +18,7 @@ from pokegan.core.schema import ENCODERS
     help="Encoder; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--pictures", type=click.IntRange(min=4),
+    "--pictures", type=click.IntRange(min=6),
     help="Images per side.  [default: all of FAKE, at most half of REAL]",
 )  # fmt: skip
 @click.option(

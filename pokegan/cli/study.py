@@ -50,7 +50,9 @@ class StudyFile(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][\w-]*$")
     network: str
     encoder: EncoderName
-    metric: Literal["fd", "kd", "cs", "precision", "recall", "near_duplicates"]
+    metric: Literal[
+        "fd", "kd", "cs", "precision", "recall", "density", "coverage", "near_duplicates"
+    ]
     direction: Literal["minimize", "maximize"]
     sampler: Literal["tpe", "random"]
     seed: int

@@ -210,8 +210,8 @@ class Evaluate(Section):
     """Scoring protocol."""
 
     encoders: Annotated[list[EncoderName], Field(min_length=1), AfterValidator(_distinct)]
-    # Precision and recall need the third neighbour.
-    pictures: Annotated[int, Field(ge=4)]
+    # Density and coverage need the fifth neighbour.
+    pictures: Annotated[int, Field(ge=6)]
     draws: Annotated[int, Field(ge=2)]
     curve_points: PositiveInt
     splits: PositiveInt

@@ -1,7 +1,7 @@
 """Distances between sets of features, and the classifier score, in float64.
 
-torch-fidelity computes all but the Fréchet distance. All functions raise a ValueError for too few
-rows, rows of different dimensions, NaN or infinity.
+torch-fidelity computes kernel distance, precision, recall and classifier score. All scores raise a
+ValueError for too few rows, rows of different dimensions, NaN or infinity.
 """
 
 import numpy as np
@@ -9,8 +9,9 @@ import torch
 from scipy.linalg import qr, svdvals
 from torch_fidelity import metric_isc, metric_kid, metric_prc
 
-# k of precision and recall (Kynkäänniemi et al. 2019, section 3).
-NEIGHBOURS = 3
+# k of precision and recall (Kynkäänniemi et al. 2019, section 3), of density and coverage (Naeem et
+# al. 2020, section 3).
+NEIGHBOURS, DENSITY_NEIGHBOURS = 3, 5
 # Rows of a distance matrix in memory at once, and largest subset for the kernel distance.
 ROWS, SUBSET = 2000, 5000
 
@@ -73,6 +74,37 @@ def precision_recall(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float
     )
     precision, recall = metric_prc.KEY_METRIC_PRECISION, metric_prc.KEY_METRIC_RECALL
     return float(found[precision]), float(found[recall])
+
+
+def density_coverage(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float]:
+    """Density of fakes (N, D) around the reals (M, D), and share of reals that have a fake nearby.
+
+    Nearby is a ball that reaches from a real row to its fifth neighbour. Density is the mean number
+    of such balls that a fake is in, over five (Naeem et al. 2020, eq. 2 and 3). Samples of one
+    distribution have an expected density of 1, and for N = M a coverage of about 1 − 2⁻⁵.
+    """
+    fakes, reals = _checked(fakes, reals, min_rows=DENSITY_NEIGHBOURS + 1)
+    # The first neighbour of a row is the row itself.
+    radii = np.sort(pairwise_distances(reals, reals), axis=1)[:, DENSITY_NEIGHBOURS]
+    inside = pairwise_distances(reals, fakes) <= radii[:, None]
+    density = inside.sum() / (DENSITY_NEIGHBOURS * len(fakes))
+    return float(density), float(inside.any(axis=1).mean())
+
+
+def nearest_distances(features: np.ndarray) -> np.ndarray:
+    """Distance (N,) from each row (N, D) to the nearest other row."""
+    distances = pairwise_distances(features, features)
+    np.fill_diagonal(distances, np.inf)
+    nearest: np.ndarray = distances.min(axis=1)
+    return nearest
+
+
+def pairwise_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Euclidean distances (N, M) between rows (N, D) and (M, D), 0 between equal rows."""
+    x, y = (torch.from_numpy(np.asarray(each, np.float64)) for each in (first, second))
+    # By differences: a matrix product leaves a rounding error between equal rows.
+    found: np.ndarray = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").numpy()
+    return found
 
 
 def classifier_score(logits: np.ndarray, splits: int) -> tuple[float, float]:

@@ -7,11 +7,11 @@ import numpy as np
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import load_arrays, reading, save_arrays
-from pokegan.metrics.distances import NEIGHBOURS
+from pokegan.metrics.distances import DENSITY_NEIGHBOURS
 from pokegan.metrics.encoding import Encoder, Features
 
-# Precision and recall need the third neighbour of each image.
-MIN_IMAGES = NEIGHBOURS + 1
+# Density and coverage need the fifth neighbour of each image.
+MIN_IMAGES = DENSITY_NEIGHBOURS + 1
 
 
 def halves(count: int, max_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

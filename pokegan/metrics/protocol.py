@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from pokegan.core.files import round_sig
 from pokegan.metrics import distances
@@ -21,7 +20,9 @@ class Reference:
 
     def __init__(self, first: Features, second: Features | None = None, splits: int = 1) -> None:
         self.first, self.second, self.splits = first, second, splits
-        self._close = float(np.quantile(_nearest(first), CLOSE_QUANTILE))
+        self._close = float(
+            np.quantile(distances.nearest_distances(first.features), CLOSE_QUANTILE)
+        )
 
     def __len__(self) -> int:
         return len(self.first)
@@ -39,7 +40,9 @@ class Reference:
         if fakes.logits.size:
             scores["cs"] = distances.classifier_score(fakes.logits, self.splits)[0]
         scores["precision"], scores["recall"] = distances.precision_recall(*pair)
-        scores["near_duplicates"] = float((_nearest(fakes) <= self._close).mean())
+        scores["density"], scores["coverage"] = distances.density_coverage(*pair)
+        nearest = distances.nearest_distances(fakes.features)
+        scores["near_duplicates"] = float((nearest <= self._close).mean())
         return scores
 
     def score_draws(self, draws: Iterable[Features]) -> tuple[Scores, Scores]:
@@ -53,14 +56,6 @@ class Reference:
     def real_scores(self) -> Scores:
         """Score the other real images, real against real; empty without any."""
         return {} if self.second is None else self.score(self.second)
-
-
-def _nearest(images: Features) -> np.ndarray:
-    """Distance (N,) from each image to the nearest other image."""
-    distances = cdist(images.features, images.features)
-    np.fill_diagonal(distances, np.inf)
-    nearest: np.ndarray = distances.min(axis=1)
-    return nearest
 
 
 def named_scores(

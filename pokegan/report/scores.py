@@ -21,6 +21,8 @@ TITLES = {
     "cs": "classifier score",
     "precision": "precision",
     "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
     "near_duplicates": "near-duplicates",
 }
 INCEPTION_TITLES = {"fd": "FID", "kd": "KID × 1000", "cs": "Inception Score"}

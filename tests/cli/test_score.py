@@ -49,12 +49,12 @@ def test_too_few_images_are_an_error(pokegan: Pokegan, folders: Path) -> None:
     result = pokegan("score", "real", "same", "--pictures", 13)
     hint = "--no-real-vs-real"
     assert_one_sentence(result, "--pictures is 13", "24 and 24 images", "allows 12", hint)
-    result = pokegan("score", "real", "same", "--pictures", 5, "--splits", 8)
-    assert_one_sentence(result, "--splits is 8, but 5 images are scored")
+    result = pokegan("score", "real", "same", "--pictures", 6, "--splits", 8)
+    assert_one_sentence(result, "--splits is 8, but 6 images are scored")
     for image in list((folders / "same").iterdir())[1:]:
         image.unlink()
     result = pokegan("score", "real", "same")
-    assert_one_sentence(result, "24 and 1 images", "at least 4 are needed")
+    assert_one_sentence(result, "24 and 1 images", "at least 6 are needed")
 
 
 def test_missing_folders_and_weights_are_errors(pokegan: Pokegan, folders: Path) -> None:

@@ -5,8 +5,10 @@ import scipy.linalg
 from pokegan.metrics import distances
 from pokegan.metrics.distances import (
     classifier_score,
+    density_coverage,
     frechet_distance,
     kernel_distance,
+    nearest_distances,
     precision_recall,
 )
 
@@ -121,6 +123,29 @@ def test_precision_and_recall_of_points_on_a_line() -> None:
     # Copies of one real image: all precise, almost nothing recalled.
     copies = np.repeat(reals[10:11], 20, axis=0)
     assert precision_recall(copies, reals) == pytest.approx((1, 1 / 20))
+
+
+def test_density_and_coverage_of_points_on_a_line() -> None:
+    """Reals at distance 1: the fifth neighbour of an inner one is at distance 3."""
+    reals = np.arange(20.0)[:, None]
+    # A fake at 10.5 is within distance 3 of 8 to 13; farther balls belong to the ends (0, 1, 18, 19).
+    assert density_coverage(np.repeat([[10.5]], 6, axis=0), reals) == pytest.approx((6 / 5, 6 / 20))
+    assert density_coverage(reals + 100, reals) == (0, 0)
+    assert density_coverage(reals, reals)[1] == 1
+
+
+def test_density_and_coverage_of_two_samples_of_one_distribution() -> None:
+    """Coverage (Naeem et al. 2020, lemma 2): 1 − (N−1)…(N−k) / ((2N−1)…(2N−k)) for N = M."""
+    count, k = 1500, distances.DENSITY_NEIGHBOURS
+    density, coverage = density_coverage(*RNG.normal(size=(2, count, 6)))
+    miss = np.prod([(count - i) / (2 * count - i) for i in range(1, k + 1)])
+    assert density == pytest.approx(1, abs=0.05)
+    assert coverage == pytest.approx(1 - miss, abs=0.015)
+
+
+def test_nearest_distances_by_hand() -> None:
+    points = np.array([[0.0, 0], [3, 4], [3, 4], [6, 8]])
+    assert nearest_distances(points).tolist() == [5, 0, 0, 5]
 
 
 def test_large_sets_are_processed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_mean_and_standard_deviation_of_draws() -> None:
 
 
 def test_metric_names_belong_to_one_encoder() -> None:
-    scores = ("fd", "kd", "cs", "precision", "recall", "near_duplicates")
+    scores = ("fd", "kd", "cs", "precision", "recall", "density", "coverage", "near_duplicates")
     names = {encoder: [metric_name(score, encoder) for score in scores] for encoder in ENCODERS}
     assert names["inception"][:3] == ["fid", "kid", "is"]
     assert names["effnet_lite0"][:3] == ["fd_effnet_lite0", "kd_effnet_lite0", "cs_effnet_lite0"]

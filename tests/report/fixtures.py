@@ -23,7 +23,7 @@ from tests.conftest import NETWORKS, ROOT, TINY, disable_tracking, set_params
 
 FULL, PLAIN, *UNTRAINED = NETWORKS
 LITE = "effnet_lite0"
-SCORES = ("fd", "kd", "cs", "precision", "recall", "near_duplicates")
+SCORES = ("fd", "kd", "cs", "precision", "recall", "density", "coverage", "near_duplicates")
 TASK = {
     "pictures": 120, "types": 2, "families": 60, "folds": 5,
     "pictures_of_rare_types": 3, "pictures_without_type": 4,

@@ -49,7 +49,7 @@ def test_the_whole_page_is_displayed(
     })"""
     charts = [tuple(each) for each in chromium.run(chart)]
     # Two networks, two points each, and a target for the pointer around each.
-    scores_and_training = [(2, 2 * 2 * 2, True, True, True)] * 11
+    scores_and_training = [(2, 2 * 2 * 2, True, True, True)] * 13
     # A target for each quantile.
     distributions = [(n, n * len(QUANTILES), True, True, True) for n in (3, 3, 4, 1)]
     assert charts == scores_and_training + distributions
@@ -65,10 +65,10 @@ def test_lines_of_a_chart_differ_by_color_or_dashes(chromium: Browser, file: Pat
     charts = chromium.run(lines)
     first, second, ink = "#0072B2", "#E69F00", "currentColor"
     assert charts[0] == [[first, "5,4"], [second, "5,4"], [first, None], [second, None]]
-    assert charts[10] == [[first, None], [second, None]]
-    assert charts[12] == [[second, "1,0"], [ink, "7,4"], [ink, "2,3"]]
-    assert charts[13] == [[first, "1,0"], [ink, "7,4"], [ink, "2,3"], [ink, "9,3,2,3"]]
-    assert charts[14] == [[ink, "7,4"], [first, "1,0"]]
+    assert charts[12] == [[first, None], [second, None]]
+    assert charts[14] == [[second, "1,0"], [ink, "7,4"], [ink, "2,3"]]
+    assert charts[15] == [[first, "1,0"], [ink, "7,4"], [ink, "2,3"], [ink, "9,3,2,3"]]
+    assert charts[16] == [[ink, "7,4"], [first, "1,0"]]
 
 
 def test_points_show_their_values(chromium: Browser, file: Path) -> None:

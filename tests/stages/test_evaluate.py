@@ -34,7 +34,16 @@ def test_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, model:
     assert curve[["epoch", "step"]].to_numpy().tolist() == [[0.5, 2], [1, 4]]
     assert (scores["pictures"], scores["draws"]) == (8, 2)
     assert scores["encoder_sha256"].startswith("57934424")
-    for score in ("fd", "kd", "cs", "precision", "recall", "near_duplicates"):
+    for score in (
+        "fd",
+        "kd",
+        "cs",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "near_duplicates",
+    ):
         name = f"{score}_effnet_lite0"
         assert scores[name] == curve[score].iloc[-1]
         assert scores[f"{name}_spread"] >= 0
