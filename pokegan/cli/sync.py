@@ -17,7 +17,7 @@ def sync() -> None:
     from pokegan.tracking.sync import sync_runs
 
     try:
-        synced = sync_runs(*connect(), wait=60, revisions=True)
+        synced = sync_runs(connect(), wait=60, revisions=True)
     except Exception as error:  # each kind of store has its own errors
         raise PipelineError(
             f"MLflow could not be synchronized ({first_line(error).rstrip('.')}); check that the "

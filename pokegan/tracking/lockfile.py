@@ -100,13 +100,9 @@ def upcoming(stage: str, params: Mapping[str, Any]) -> StageRun:
 
 
 def finished(revision: str = "") -> list[StageRun]:
-    """Return the last execution of each stage of dvc.yaml, as dvc.lock records it.
+    """Return the last execution of each stage, as dvc.lock of a revision or the workspace has it.
 
-    Args:
-        revision: of git; the workspace by default.
-
-    Raises:
-        PipelineError: dvc.yaml or dvc.lock is broken.
+    Raises a PipelineError if dvc.yaml or dvc.lock is broken.
     """
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo

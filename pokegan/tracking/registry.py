@@ -18,6 +18,9 @@ from pokegan.core.provenance import root
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from pokegan.tracking.lockfile import StageRun
+    from pokegan.tracking.store import Store
+
 PACKAGE = Path(__file__).parent.parent
 # What serving.py imports.
 REQUIREMENTS = ("click", "mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
@@ -26,20 +29,20 @@ FILES = ("config.json", "generator.safetensors", "generator_ema.safetensors", "e
 
 
 def register(
-    client: MlflowClient,
+    store: Store,
     run_id: str,
+    execution: StageRun,
     network: str,
     folder: Path,
     encoder: str,
     scores: Mapping[str, Any],
-    reference: str,
 ) -> None:
     """Register the generator in a folder as a version of ``pokegan-<network>``.
 
     The version is tagged with its Fréchet distance. The alias ``best_<encoder>`` moves to the
     version with the lowest distance among those scored alike: the distance depends on the number of
-    pictures. `scores` is the content of the scores' JSON file, `reference` the md5 of the features
-    of the reference set, and `run_id` the run that a new version comes from.
+    pictures. `scores` is the content of the scores' JSON file, `run_id` the run that a new version
+    comes from.
     """
     from pokegan.metrics.names import metric_name
 
@@ -47,7 +50,9 @@ def register(
     average = folder / "generator_ema.safetensors"
     generator = average if average.is_file() else folder / "generator.safetensors"
     md5 = hashlib.md5(generator.read_bytes(), usedforsecurity=False).hexdigest()
+    reference = next(iter(execution.data_sets.values()), "")  # md5 of its features
     protocol = f"{scores['pictures']} pictures of {reference}"
+    client = store.client
     with FileLock(root() / ".work" / "registry.lock"):  # evaluations may end at the same time
         known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{md5}'")
         version = str(known[0].version) if known else _log(client, run_id, name, folder, md5)

@@ -35,11 +35,7 @@ class GeneratorModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defi
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Return the images; those of a smaller count are the first of a larger one.
-
-        Raises:
-            ValueError: a count is not within 1 … 1000.
-        """
+        """Return the images; those of a smaller count are the first of a larger one."""
         rows = []
         for seed, count in zip(model_input["seed"], model_input["count"], strict=True):
             if not 1 <= count <= MAX_COUNT:

@@ -10,10 +10,11 @@ import logging
 import os
 import platform
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 from filelock import FileLock
@@ -23,7 +24,7 @@ from pokegan.core.provenance import root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Run
 
 EXPERIMENT = "pokegan"
 # The UI opens on the pages for training, not on those for language models.
@@ -59,15 +60,64 @@ def import_mlflow() -> Any:
     return mlflow
 
 
-def connect() -> tuple[MlflowClient, str]:
+class Store(NamedTuple):
+    """MLflow's client and the id of the experiment."""
+
+    client: MlflowClient
+    experiment: str
+
+    def find(self, tag: str, value: str) -> list[Run]:
+        """Return the runs with a tag, the newest first."""
+        return list(self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'"))
+
+    def create_run(self, name: str, tags: Mapping[str, str], started: int | None = None) -> Run:
+        """Create a run of this process; the time is in milliseconds."""
+        tags = {**this_process(), **tags}
+        return self.client.create_run(self.experiment, started, tags, name)
+
+    def log(
+        self,
+        run_id: str,
+        tags: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        metrics: Sequence[Metric] = (),
+    ) -> None:
+        """Log tags, parameters and metrics in as few requests as MLflow's limits allow."""
+        from mlflow.entities import Param, RunTag
+
+        few = [RunTag(key, str(value)) for key, value in (tags or {}).items()]
+        many = [Param(key, str(value)) for key, value in (params or {}).items()]
+        for start in range(0, max(len(few), len(many)), MAX_ITEMS):
+            part = slice(start, start + MAX_ITEMS)
+            self.client.log_batch(run_id, tags=few[part], params=many[part])
+        for start in range(0, len(metrics), MAX_METRICS):
+            self.client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
+
+    def log_params(self, run: Run, params: Mapping[str, Any]) -> None:
+        """Log the parameters of a run, unless it has them."""
+        if len(run.data.params) < len(params):
+            self.log(run.info.run_id, params=params)
+
+    def log_values(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
+        """Log the values of metrics at a step."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self.log(run_id, metrics=[Metric(key, value, now, step) for key, value in values.items()])
+
+    def close_dead_runs(self) -> None:
+        """Set the status of runs whose process has died to KILLED."""
+        for run in self.client.search_runs([self.experiment], "attributes.status = 'RUNNING'"):
+            if not is_running(run):
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def connect() -> Store:
     """Connect to the store, which is created if it is missing.
 
     Store and artifacts are anchored at the root of the repository: a stage in one of DVC's
     temporary workspaces would otherwise lose its run, or its artifacts. A lock prevents that two
     processes create the database at once.
-
-    Returns:
-        The client and the id of the experiment.
     """
     mlflow = import_mlflow()
     home = root()
@@ -81,7 +131,6 @@ def connect() -> tuple[MlflowClient, str]:
             uri, artifacts = f"sqlite:///{home / 'mlflow.db'}", (home / "mlartifacts").as_uri()
             mlflow.set_tracking_uri(uri)
             os.environ.pop("MLFLOW_TRACKING_URI", None)  # set by MLflow, not by the user
-            relocate_artifacts(home / "mlflow.db", artifacts)
         if not uri.startswith("http"):
             import mlflow.store.db.utils as database
 
@@ -90,34 +139,22 @@ def connect() -> tuple[MlflowClient, str]:
         if client.get_experiment_by_name(EXPERIMENT) is None:
             with suppress(mlflow.MlflowException):  # created by another repository in the meantime
                 client.create_experiment(EXPERIMENT, artifacts, EXPERIMENT_TAGS)
-        return client, mlflow.set_experiment(EXPERIMENT).experiment_id
+        experiment = mlflow.set_experiment(EXPERIMENT)
+        if artifacts and experiment.artifact_location != artifacts:
+            relocate_artifacts(home / "mlflow.db", experiment.artifact_location, artifacts)
+        return Store(client, experiment.experiment_id)
 
 
-def relocate_artifacts(database: Path, artifacts: str) -> None:
-    """Replace the artifact URIs in the database if the repository has been moved.
+def relocate_artifacts(database: Path, former: str, artifacts: str) -> None:
+    """Replace the address of the artifacts in the database: the repository has been moved.
 
     MLflow stores absolute URIs: artifacts of earlier runs would be missing, and new ones would be
     written to the former folder.
     """
-    if not database.is_file():
-        return
     with closing(sqlite3.connect(database, timeout=TIMEOUT)) as connection, connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        if "experiments" not in tables:
-            return
-        found = connection.execute(
-            "SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
-        ).fetchone()
-        if found is None or found[0] == artifacts:
-            return
-        former, length = found[0], len(found[0])
         for table, column in URI_COLUMNS:
-            if table in tables:
-                connection.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
-                    f"WHERE substr({column}, 1, ?) = ?",
-                    (artifacts, length + 1, length, former),
-                )
+            statement = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
+            connection.execute(statement, (former, artifacts))
 
 
 def this_process() -> dict[str, str]:
@@ -130,42 +167,19 @@ def this_process() -> dict[str, str]:
     }
 
 
-def is_dead(tags: dict[str, str]) -> bool:
-    """Return whether the process with these tags ran on this machine and has ended."""
-    if tags.get("host") != platform.node():
+def is_running(run: Run) -> bool:
+    """Return whether a run is open, and its process alive or on another machine."""
+    tags = run.data.tags
+    if run.info.status != "RUNNING":
         return False
+    if tags.get("host") != platform.node():
+        return True
     try:
         started = psutil.Process(int(tags["pid"])).create_time()
-    except (psutil.NoSuchProcess, KeyError, ValueError):
-        return True
+    except psutil.NoSuchProcess:
+        return False
     # The number may belong to another process by now.
-    return bool(abs(started - float(tags["process_started"])) >= 1)
-
-
-def close_dead_runs(client: MlflowClient, experiment: str) -> None:
-    """Set the status of runs whose process has died to KILLED."""
-    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        if is_dead(run.data.tags):
-            client.set_terminated(run.info.run_id, "KILLED")
-
-
-def log_batch(
-    client: MlflowClient,
-    run_id: str,
-    tags: Mapping[str, Any] | None = None,
-    params: Mapping[str, Any] | None = None,
-    metrics: Sequence[Metric] = (),
-) -> None:
-    """Log tags, parameters and metrics in as few requests as MLflow's limits allow."""
-    from mlflow.entities import Param, RunTag
-
-    few = [RunTag(key, str(value)) for key, value in (tags or {}).items()]
-    many = [Param(key, str(value)) for key, value in (params or {}).items()]
-    for start in range(0, max(len(few), len(many), 1), MAX_ITEMS):
-        part = slice(start, start + MAX_ITEMS)
-        client.log_batch(run_id, tags=few[part], params=many[part])
-    for start in range(0, len(metrics), MAX_METRICS):
-        client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
+    return bool(abs(started - float(tags["process_started"])) < 1)
 
 
 def is_permanent_error(error: Exception) -> bool:

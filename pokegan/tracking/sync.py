@@ -15,119 +15,95 @@ from filelock import FileLock
 from pokegan.core.errors import PipelineError
 from pokegan.core.provenance import git, root
 from pokegan.tracking import parent as parents
-from pokegan.tracking.child import LACKS, RESTORED, complete_run, create_run, log_scores
-from pokegan.tracking.lockfile import StageRun, finished
-from pokegan.tracking.parent import COMMITTED, COMPLETE, PARENT, Pipeline
-from pokegan.tracking.results import large_file, read_results
-from pokegan.tracking.store import (
-    close_dead_runs,
-    is_dead,
-    is_permanent_error,
-    log_batch,
+from pokegan.tracking.child import (
+    FINGERPRINT,
+    LACKS,
+    PARENT,
+    RESTORED,
+    complete_run,
+    create_run,
+    log_scores,
 )
+from pokegan.tracking.lockfile import StageRun, finished
+from pokegan.tracking.parent import COMPLETE, Pipeline
+from pokegan.tracking.results import large_file, read_results
+from pokegan.tracking.store import Store, is_permanent_error, is_running
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 
-def complete_runs(client: MlflowClient, experiment: str, exclude: str) -> None:
-    """Complete the runs that exist of the stages in dvc.lock; close the runs of dead processes.
-
-    The execution with the fingerprint `exclude` logs its run itself.
-
-    Raises:
-        filelock.Timeout: another process synchronizes the store.
-    """
-    with _lock(wait=0):
-        _raise_first(Synchronization(client, experiment, Pipeline(), exclude).complete_children())
-        close_dead_runs(client, experiment)
-
-
 def sync_runs(
-    client: MlflowClient,
-    experiment: str,
-    exclude: str = "",
-    wait: float = 0,
-    revisions: bool = False,
+    store: Store, exclude: str = "", wait: float = 0, create: bool = True, revisions: bool = False
 ) -> list[str]:
-    """Create or complete the runs of the results in the workspace, and their parent.
+    """Complete the runs of the results in the workspace, and close the runs of dead processes.
 
-    With `revisions` those of the last commit and of the DVC experiments, too. A permanent error of
-    one run is raised after the others are complete.
+    The execution with the fingerprint `exclude` logs its run itself. With `create`, missing runs
+    are created and parents completed, and with `revisions` also those of the last commit and of
+    DVC's experiments. A permanent error of one run is raised after the others are complete.
 
     Returns:
         The stages and executions whose runs were created or completed.
 
     Raises:
-        filelock.Timeout: another process has synchronized the store for longer than `wait` seconds.
+        filelock.Timeout: another process synchronizes the store for longer than `wait` seconds.
     """
     synced: list[str] = []
     errors: list[Exception] = []
-    with _lock(wait):
+    with FileLock(root() / ".work" / "sync.lock", timeout=wait):
         for pipeline in parents.pipelines(revisions):
-            synchronization = Synchronization(client, experiment, pipeline, exclude)
-            errors += synchronization.run()
+            synchronization = Synchronization(store, pipeline, exclude)
+            try:
+                synchronization.run(create)
+            except PipelineError as error:  # a revision may have a former layout
+                errors += [] if pipeline.revision else [error]
+            errors += synchronization.errors
             synced += synchronization.synced
-        close_dead_runs(client, experiment)
-    _raise_first(errors)
+        store.close_dead_runs()
+    if errors:
+        raise errors[0]
     return list(dict.fromkeys(synced))
 
 
-def _lock(wait: float) -> FileLock:
-    return FileLock(root() / ".work" / "sync.lock", timeout=wait)
-
-
-def _raise_first(errors: list[Exception]) -> None:
-    if errors:
-        raise errors[0]
-
-
 class Synchronization:
-    """Of one execution of the pipeline; `synced` names what was created or completed."""
+    """Of one execution of the pipeline.
 
-    def __init__(
-        self, client: MlflowClient, experiment: str, pipeline: Pipeline, exclude: str
-    ) -> None:
+    Attributes:
+        synced: names of the runs that were created or completed.
+        errors: permanent errors of runs.
+    """
+
+    def __init__(self, store: Store, pipeline: Pipeline, exclude: str) -> None:
         self.synced: list[str] = []
-        self._client, self._experiment, self._pipeline = client, experiment, pipeline
-        self._exclude = exclude
-        self._errors: list[Exception] = []
+        self.errors: list[Exception] = []
+        self._store, self._pipeline, self._exclude = store, pipeline, exclude
         self._runs: dict[str, Run] = {}  # by stage
-        self._parent: Run | None = None
 
-    def run(self) -> list[Exception]:
-        """Create or complete all runs; return permanent errors."""
-        name, revision = self._pipeline.experiment, self._pipeline.revision
-        try:
-            candidates = parents.find_parents(self._client, self._experiment, self._pipeline)
-            if revision and name:
-                candidates = [run for run in candidates if run.data.tags["dvc.exp"] == name]
-            if revision and any(_is_running(r) or r.data.tags.get(COMPLETE) for r in candidates):
-                return []
-            executions = finished(revision)
-        except PipelineError as error:  # of a former layout, if it is not the workspace
-            return [] if revision else [error]
-        self.complete_children(executions)
-        self._parent = self._choose(candidates)
-        current = [each for each in executions if each.is_current]
-        missing = [each for each in current if self._is_missing(each)]
-        if not any(each.network for each in current):  # not run, or of a former layout
-            return self._errors
-        if not self._parent and (name or missing or current == executions):
-            self._create_parent(current)
-        if self._parent:
-            for execution in missing:
-                self._attempt(partial(self._create, execution))
-            self._attempt(partial(self._complete_parent, current, current == executions))
-        return self._errors
-
-    def complete_children(self, executions: list[StageRun] | None = None) -> list[Exception]:
-        """Complete the runs that exist; return permanent errors."""
-        for execution in finished() if executions is None else executions:
+    def run(self, create: bool) -> None:
+        """Complete the runs of the stages; with `create`, create missing ones and the parent."""
+        candidates = self._candidates() if create else []
+        if self._pipeline.revision and any(
+            is_running(each) or each.data.tags.get(COMPLETE) for each in candidates
+        ):
+            return
+        executions = finished(self._pipeline.revision)
+        for execution in executions:
             if execution.fingerprint != self._exclude:
                 self._attempt(partial(self._complete, execution))
-        return self._errors
+        current = [each for each in executions if each.is_current]
+        # Without a network, the pipeline has not run or has a former layout.
+        if not create or not any(each.network for each in current):
+            return
+        known = {*self._runs, *(e.stage for e in current if e.fingerprint == self._exclude)}
+        missing = [each for each in current if each.stage not in known]
+        is_all = current == executions
+        parent = self._choose(candidates)
+        if not parent and (self._pipeline.experiment or missing or is_all):
+            parent = self._create_parent(current)
+        if parent:
+            for execution in missing:
+                self._attempt(partial(self._create, execution, parent.info.run_id))
+            self._attempt(partial(self._complete_parent, parent, current, is_all))
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
@@ -135,93 +111,75 @@ class Synchronization:
         except Exception as error:
             if not is_permanent_error(error):
                 raise
-            self._errors.append(error)
+            self.errors.append(error)
 
     def _complete(self, execution: StageRun) -> None:
         """Find the run of an execution, and complete it if it lacks something."""
-        incomplete: Run | None = None
-        same = f"tags.`dvc.fingerprint` = '{execution.fingerprint}'"
-        for run in self._client.search_runs([self._experiment], same):  # the newest comes first
-            tags, status = run.data.tags, run.info.status
-            lacks_nothing = not (tags.get(LACKS) and large_file(execution))
-            if (status == "FINISHED" and lacks_nothing) or _is_running(run):
+        incomplete: list[Run] = []
+        for run in self._store.find(FINGERPRINT, execution.fingerprint):
+            lacks_nothing = not (run.data.tags.get(LACKS) and large_file(execution))
+            if (run.info.status == "FINISHED" and lacks_nothing) or is_running(run):
                 self._runs[execution.stage] = run
                 return
-            if status != "FAILED":
-                incomplete = incomplete or run
+            if run.info.status != "FAILED":
+                incomplete.append(run)
         if incomplete and (results := read_results(execution)):
-            self._runs[execution.stage] = incomplete
-            complete_run(self._client, incomplete, execution, results)
+            self._runs[execution.stage] = incomplete[0]  # the newest
+            complete_run(self._store, incomplete[0], execution, results)
             self.synced.append(execution.stage)
 
-    def _is_missing(self, execution: StageRun) -> bool:
-        return execution.stage not in self._runs and execution.fingerprint != self._exclude
+    def _create(self, execution: StageRun, parent: str) -> None:
+        """Create the run of an execution below the parent."""
+        if results := read_results(execution):
+            tags = {RESTORED: "true", "dvc.exp": self._pipeline.experiment}
+            run = create_run(self._store, execution, parent, results.started, tags)
+            complete_run(self._store, run, execution, results)
+            self.synced.append(execution.stage)
+
+    def _candidates(self) -> list[Run]:
+        """Return the runs that may be the parent of the execution."""
+        found = parents.find_parents(self._store, self._pipeline)
+        name = self._pipeline.experiment
+        if self._pipeline.revision and name:
+            found = [run for run in found if run.data.tags["dvc.exp"] == name]
+        return found
 
     def _choose(self, candidates: list[Run]) -> Run | None:
         """Return this repository's parent of the execution, or else the one that has its runs."""
         owners = {run.data.tags.get(PARENT) for run in self._runs.values()}
-        identity = self._pipeline.identity.items()
-        mine = [run for run in candidates if identity <= run.data.tags.items()]
-        if self._pipeline.experiment:
-            mine += candidates if self._pipeline.revision else []
+        mine = [run for run in candidates if self._pipeline.owns(run)]
+        if self._pipeline.revision and self._pipeline.experiment:
+            mine += candidates
         return next(iter(mine + [run for run in candidates if run.info.run_id in owners]), None)
 
-    def _create_parent(self, current: list[StageRun]) -> None:
+    def _create_parent(self, current: list[StageRun]) -> Run:
         pipeline = self._pipeline
         trainings = [each for each in current if each.stage.startswith("train@")]
         found = [results for each in trainings if (results := read_results(each))]
         baseline = f"{pipeline.revision}^" if pipeline.experiment else "HEAD"
         commit = git("rev-parse", baseline, check=False)
         tags = {RESTORED: "true", "git_commit": commit, "dvc.baseline": commit}
-        is_committed = pipeline.is_committed and not pipeline.experiment
-        name = COMMITTED if is_committed else pipeline.name
+        name = "committed results" if pipeline.is_committed else pipeline.name
         started = min((each.started for each in found), default=None)
-        self._parent = parents.create_parent(
-            self._client, self._experiment, pipeline, name, tags, started
-        )
         ended = max((each.ended for each in found), default=None)
-        self._client.set_terminated(self._parent.info.run_id, "FINISHED", ended)
+        parent = parents.create_parent(self._store, pipeline, name, tags, started)
+        self._store.client.set_terminated(parent.info.run_id, "FINISHED", ended)
         self.synced.append(name)
+        return parent
 
-    def _create(self, execution: StageRun) -> None:
-        """Create the run of an execution below the parent."""
-        results = read_results(execution)
-        if results and self._parent:
-            tags = {RESTORED: "true", "dvc.exp": self._pipeline.experiment}
-            run = create_run(
-                self._client,
-                self._experiment,
-                execution,
-                self._parent.info.run_id,
-                results.started,
-                tags,
-            )
-            self._runs[execution.stage] = run
-            complete_run(self._client, run, execution, results)
-            self.synced.append(execution.stage)
-
-    def _complete_parent(self, current: list[StageRun], is_all: bool) -> None:
+    def _complete_parent(self, parent: Run, current: list[StageRun], is_all: bool) -> None:
         """Log what the parent and the trainings lack of the final results."""
-        parent = self._parent
-        assert parent is not None
-        parents.log_params(self._client, parent, self._pipeline)
-        results = [
-            (each, read) for each in current if each.network and (read := read_results(each))
-        ]
-        if parents.log_results(self._client, parent.info.run_id, results):
+        run_id = parent.info.run_id
+        self._store.log_params(parent, self._pipeline.params)
+        networks = [each for each in current if each.network]
+        results = [(each, read) for each in networks if (read := read_results(each))]
+        if parents.log_results(self._store, run_id, results):
             self.synced.append(parent.info.run_name)
         for execution, each in results:
-            training = self._runs.get(f"train@{execution.network}")
-            if training and not each.scores.keys() <= training.data.metrics.keys():
-                log_scores(self._client, training.info.run_id, each)
+            log_scores(self._store, current, execution, each)
         # Closed by no stage, as the server or the process died.
-        status, is_alive = parent.info.status, _is_running(parent)
-        is_done = is_all or (status == "RUNNING" and self.synced)
-        if is_done and status != "FINISHED" and not is_alive:
-            self._client.set_terminated(parent.info.run_id, "FINISHED")
-        if self._pipeline.revision and not self._errors:
-            log_batch(self._client, parent.info.run_id, tags={COMPLETE: "true"})
-
-
-def _is_running(run: Run) -> bool:
-    return bool(run.info.status == "RUNNING" and not is_dead(run.data.tags))
+        is_done = is_all or (parent.info.status == "RUNNING" and self.synced)
+        if is_done and parent.info.status != "FINISHED" and not is_running(parent):
+            self._store.client.set_terminated(run_id, "FINISHED")
+        if self._pipeline.revision and not self.errors:
+            self._store.log(run_id, tags={COMPLETE: "true"})

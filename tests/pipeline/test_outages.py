@@ -188,7 +188,7 @@ def test_a_hanging_server_costs_one_short_wait_and_is_tried_again_after_a_pause(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    monkeypatch.setattr(tracking, "MIN_PAUSE", 3.0)
+    monkeypatch.setattr(tracking, "PAUSE", 3.0)
     server.start()
     stage = tracking.Run(StageRun("a_stage", {"seed": 1}))
     stage.start()

@@ -138,7 +138,7 @@ def test_a_sync_that_was_interrupted_is_continued(
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
         patch.setattr(child, "this_process", lambda: DEAD)
         patch.setattr(child, "log_inputs", interrupt)
-        syncing.sync_runs(*connect())
+        syncing.sync_runs(connect())
     (begun,) = runs(store(clone))
     assert begun.info.status == "RUNNING"
     synchronize()
