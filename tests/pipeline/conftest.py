@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from dvc.repo import Repo
 
 from tests.conftest import ROOT
@@ -52,17 +51,6 @@ def stages(repository: Path = ROOT) -> dict[str, Any]:
 def ran(output: str) -> list[str]:
     """The stages that a `dvc repro` ran."""
     return re.findall(r"Running stage '([\w@-]+)'", output)
-
-
-def locked(repository: Path) -> dict[str, str]:
-    """Output → md5, for every output that is the same in every run."""
-    lock = yaml.safe_load((repository / "dvc.lock").read_text())
-    return {
-        out["path"]: out["md5"]
-        for stage in lock["stages"].values()
-        for out in stage["outs"]
-        if not FACTS.fullmatch(out["path"])
-    }
 
 
 def imported_units(stage: str, script: str, spy: Path) -> set[str]:

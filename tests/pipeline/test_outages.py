@@ -92,11 +92,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose first stage has run, in another store."""
     folder = make_toy(tmp_path_factory.mktemp("outages") / "toy")
-    elsewhere = f"sqlite:///{folder.parent / 'elsewhere.db'}"
-    run("dvc", "repro", "download", cwd=folder, PYTHONPATH=str(ROOT), MLFLOW_TRACKING_URI=elsewhere)
+    shutil.copy(empty_store, folder.parent)
+    elsewhere = {"MLFLOW_TRACKING_URI": store(folder.parent)}
+    run("dvc", "repro", "download", cwd=folder, PYTHONPATH=str(ROOT), **elsewhere)
     return folder
 
 

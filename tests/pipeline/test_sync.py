@@ -35,9 +35,10 @@ DEAD = {"host": platform.node(), "pid": str(2**22 + 1), "process_started": "1"}
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in which every stage has run."""
     folder = make_toy(tmp_path_factory.mktemp("sync") / "here")
+    shutil.copy(empty_store, folder)
     (folder / "code" / "__pycache__").mkdir()
     (folder / "code" / "__pycache__" / "module.pyc").write_text("before")
     run("dvc", "repro", cwd=folder, PYTHONPATH=str(ROOT))
