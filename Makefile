@@ -29,7 +29,7 @@ repro: env  ## run the pipeline: pictures → trained GANs → scores → report
 paper: env  ## run it with the report's own settings (400, 150 and 150 epochs), preferably on a GPU
 	@git config user.name >/dev/null && git config user.email >/dev/null || \
 	  { echo "DVC experiments need an author: git config user.name … and git config user.email …" >&2; exit 1; }
-	dvc exp run -S projected.epochs=1200 -S dcgan819.epochs=400 -S dcgan14000.epochs=150 \
+	dvc exp run -S projected.epochs=1200 -S dcgan819.epochs=400 -S dcgan14000.epochs=150 -S dcgan14000.batch_size=64 \
 	  -S aegan.epochs=150 -S aegan.batch_size=64 -S aegan.latent_dim=16 -S aegan.width=64 -S aegan.ema_half_life=0 -S aegan.lr=0.0002 \
 	  -S aegan.latent_reconstruction=1.0 -S aegan.picture_adversarial=1.0 -S aegan.latent_adversarial=1.0
 

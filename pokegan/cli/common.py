@@ -121,10 +121,14 @@ def load_generator_at(
 
 def check_output(output: Path, *kinds: str) -> None:
     """Raise a PipelineError unless the suffix is one of `kinds` and a folder is new or empty."""
-    if FOLDER in kinds and (output.is_dir() or not output.suffix):
-        if output.is_file() or (output.is_dir() and any(output.iterdir())):
+    try:
+        is_folder = output.is_dir()
+    except OSError as error:  # too long a name
+        raise PipelineError(f"{output} cannot be written ({error.strerror}).") from error
+    if FOLDER in kinds and (is_folder or not output.suffix):
+        if output.is_file() or (is_folder and any(output.iterdir())):
             raise PipelineError(f"{output} is not an empty folder; pass a new one.")
-    elif output.is_dir() or output.suffix.lower() not in kinds:
+    elif is_folder or output.suffix.lower() not in kinds:
         known = ", ".join(kind or "none (a new folder)" for kind in kinds)
         raise PipelineError(f"OUTPUT is {output}, but its suffix must be one of: {known}.")
 

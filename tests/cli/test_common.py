@@ -134,6 +134,7 @@ def test_outputs_of_the_wrong_kind_are_rejected(workspace: Path) -> None:
         "file": "is not an empty folder",
         "x.jpg": r"one of: \.png, none \(a new folder\)",
         "x.mp4": "must be one of",
+        f"{300 * 'x'}.png": "File name too long",
     }.items():
         with pytest.raises(PipelineError, match=words):
             check_output(Path(output), SHEET, FOLDER)

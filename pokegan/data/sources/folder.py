@@ -1,5 +1,6 @@
 """The source `folder`: all pictures below a folder of the user."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,17 +45,24 @@ def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, bytes]]:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise PipelineError(
-                f"{path} cannot be read ({error.strerror}); make it readable or move it."
-            ) from error
+            raise _unreadable(error) from error
         yield f"pictures/{path.relative_to(folder).as_posix()}", content
 
 
 def list_files(folder: Path) -> list[Path]:
     """Return the sorted paths of all files below a folder, except hidden files and folders."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    files: list[Path] = []
+
+    def stop(error: OSError) -> None:
+        raise _unreadable(error) from error
+
+    for place, folders, names in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(files)
+
+
+def _unreadable(error: OSError) -> PipelineError:
+    return PipelineError(
+        f"{error.filename} cannot be read ({error.strerror}); make it readable or move it."
     )

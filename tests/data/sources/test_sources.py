@@ -1,5 +1,6 @@
 """The sources folder, git and kaggle, through the stage `download`."""
 
+import os
 import sys
 import types
 from pathlib import Path
@@ -98,6 +99,21 @@ def test_an_unreadable_picture_is_reported(
 
     monkeypatch.setattr(Path, "read_bytes", refuse)  # as root, every file is readable
     download.fails("folder", str(pictures), "25-pop-star.png cannot be read (Permission denied)")
+
+
+def test_an_unreadable_folder_is_reported(
+    download: Download, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pictures / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str | Path) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    download.fails("folder", str(pictures), "closed cannot be read (Permission denied)")
 
 
 @pytest.fixture
