@@ -108,7 +108,7 @@ def test_an_unreadable_folder_is_reported(
     scandir = os.scandir
 
     def refuse(path: str | Path) -> Any:
-        if Path(path).name == "closed":
+        if str(path).endswith("closed"):
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
