@@ -1,4 +1,4 @@
-"""Two real experiments over lr: MLflow's parents, its page and `dvc exp show` agree.
+"""Three real experiments over lr: MLflow's parents, its page and `dvc exp show` agree.
 
 The tests of the page need playwright, which `make test-play` installs, and Chromium.
 """
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.slow
 
 NETWORK = "dcgan14000"  # the table is sorted by its distance
 STAGE = f"evaluate_{NETWORKS[NETWORK].reference}@{NETWORK}-effnet_lite0"
-EXPERIMENTS = {"low": "0.0001", "high": "0.0004"}
+EXPERIMENTS = {"low": "0.0001", "middle": "0.0002", "high": "0.0004"}
 FD, SCORES = "fd_effnet_lite0", f"reports/networks/{NETWORK}/scores/effnet_lite0.json"
 HAS_BROWSER = importlib.util.find_spec("playwright") and shutil.which("chromium")
 
 
 @pytest.fixture(scope="module")
 def repository(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository after two experiments, without a run outside of them."""
+    """A repository after three experiments, without a run outside of them."""
     folder = make_repository(tmp_path_factory.mktemp("comparison"))
     add_pictures(folder)
     shutil.copy(empty_store, folder)
