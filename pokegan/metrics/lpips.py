@@ -114,7 +114,7 @@ def lpips_distances(
     lengths = both.square().sum(dim=1, keepdim=True)
     columns = []
     for batch in _vectors(lpips, images, device):
-        distances = lengths + batch.square().sum(dim=1) - 2 * both @ batch.T
+        distances = lengths + batch.square().sum(dim=1) - 2 * (both @ batch.T)
         # Rounding leaves equal images a distance near 0, which can be negative.
         nearer = torch.minimum(*distances.clamp_min_(0).chunk(2))
         columns.append(nearer.cpu())
