@@ -28,8 +28,8 @@ HINGE = (*AUGMENTED, "loss=hinge", "normalization_discriminator=none")
 PENALTY = (*HINGE, "r1=1")
 INTRODUCTION = """# From the report's DCGAN to a projected GAN
 
-Each row adds one change to the row above. All train on the 819 pictures for about the same time,
-{minutes} on one core of {processor}. Scores by EfficientNet-Lite0, {pictures} pictures
+Each row adds one change to the row above. All train on the 819 pictures for about the same time
+with {threads} thread(s) on {processor}. Scores by EfficientNet-Lite0, {pictures} pictures
 per side; real against real pictures: {real}. Mean ± standard deviation over seeds, where a row has
 several. Written by `python docs/ladder.py table` from the DVC experiments of
 `python docs/ladder.py run`.
@@ -128,7 +128,8 @@ def run(names: tuple[str, ...]) -> None:
 def table() -> None:
     """Write docs/ladder.md and docs/ladder.webp."""
     names = finished()
-    lines, strips, results = [], [], []
+    lines: list[tuple[list[str], str]] = []  # cells, command
+    strips, results = [], []
     for row in ROWS:
         seeds = [n for n in range(1, row.seeds + 1) if row.experiment(n) in names]
         if not seeds:
@@ -139,8 +140,8 @@ def table() -> None:
         speed = mean(each["pictures_per_second"] for each in found)
         cells = [cell([each[f"{score}_{ENCODER}"] for each in found]) for score in SCORES]
         seen = f"{60 * minutes * speed:,.0f}"
-        lines.append([row.title, str(len(seeds)), seen, f"{minutes:.1f}", *cells])
-        lines.append(" ".join(row.command(1)))
+        facts = [row.title, str(len(seeds)), seen, f"{minutes:.1f}"]
+        lines.append(([*facts, *cells], " ".join(row.command(1))))
         strips.append(samples(row, row.experiment(seeds[0])))
     to_image(grid(np.concatenate(strips), N_SHOWN)).save(PAGE.with_suffix(".webp"), quality=80)
     PAGE.write_text(page(lines, results), encoding="utf-8")
@@ -171,20 +172,21 @@ def cell(values: list[float]) -> str:
     return f"{mean(values):.{digits}f}{spread}"
 
 
-def page(lines: list[Any], results: list[dict[str, Any]]) -> str:
-    """Return the text of docs/ladder.md."""
+def page(lines: list[tuple[list[str], str]], results: list[dict[str, Any]]) -> str:
+    """Return the text of docs/ladder.md, from rows of the table with their commands."""
     first = results[0]
-    real = f"{first[f'fd_{ENCODER}_reals']:.1f}"
     text = INTRODUCTION.format(
-        minutes="12 minutes", processor=first["device_name"], pictures=first["pictures"], real=real
+        threads=first["threads"],
+        processor=first["device_name"],
+        pictures=first["pictures"],
+        real=f"{first[f'fd_{ENCODER}_reals']:.1f}",
     )
     head = "row", "seeds", "pictures seen", "minutes", "Fréchet distance", *SCORES[1:]
-    table = [head, ["---", *["---:"] * (len(head) - 1)], *lines[::2]]
+    table = [head, ["---", *["---:"] * (len(head) - 1)], *(cells for cells, _ in lines)]
     text += "\n" + "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n"
     text += "\n![Samples of each row, from top to bottom](ladder.webp)\n"
-    commands = zip(lines[::2], lines[1::2], strict=True)
     return text + "".join(
-        f"\n{row[0]}:\n\n```console\n{command}\n```\n" for row, command in commands
+        f"\n{cells[0]}:\n\n```console\n{command}\n```\n" for cells, command in lines
     )
 
 

@@ -135,7 +135,7 @@ class GanParams(Section):
     snapshots: PositiveInt
 
     def learning_rates(self, shared: float) -> tuple[float, float]:
-        """Return those of generator and discriminator; the shared one if the network has none."""
+        """Return those of generator and discriminator; `shared` replaces a missing one."""
         own = shared if self.lr is None else self.lr
         return (
             own if self.lr_generator is None else self.lr_generator,

@@ -66,7 +66,7 @@ def sync_runs(
 
 
 class Synchronization:
-    """Of one execution of the pipeline.
+    """Synchronization of one execution of the pipeline.
 
     Attributes:
         synced: names of the runs that were created or completed.

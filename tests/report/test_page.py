@@ -8,6 +8,8 @@ import pytest
 from pokegan.report.charts import QUANTILES
 from tests.browser import NAMES, PROGRAM, Browser, browser
 
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"none of {', '.join(NAMES)} is installed")
+
 STILL = {"prefers_reduced_motion": "reduce"}
 VISIBLE = """[...document.querySelectorAll(".player")[0].querySelectorAll(".film img")].map(
     (frame) => getComputedStyle(frame).display !== "none")"""
@@ -18,8 +20,6 @@ FOCUS = 'document.querySelector(".player input").focus()'
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if PROGRAM is None:
-        pytest.skip(f"requires a browser: none of {', '.join(NAMES)} is installed")
     with browser(tmp_path_factory.mktemp("chromium")) as running:
         yield running
 

@@ -22,6 +22,7 @@ from pokegan.analysis.latent_space import spherical_path
 from pokegan.cli.common import load_generator_at
 from pokegan.cli.playground.directions import move, principal_directions
 from pokegan.networks.sampling import generate_images, seeded_latents
+from tests.browser import PROGRAM
 from tests.cli.conftest import CPU
 from tests.cli.test_play import free_port
 from tests.conftest import ROOT, TINY, set_params, start_process
@@ -29,11 +30,7 @@ from tests.models import save_model
 
 pytest.importorskip("nicegui", reason="the playground's extra is not installed: make test-play")
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: make test-play")
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-if CHROMIUM is None:
-    pytest.skip("no Chromium on this machine", allow_module_level=True)
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
 
 NAMES = ("dcgan819", "aegan")
 # Runs the command and reports every address outside of this machine that the server connects to.
@@ -89,7 +86,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=PROGRAM,
             args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
         )
         yield chromium

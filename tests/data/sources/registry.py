@@ -26,6 +26,7 @@ class Registry(http.server.ThreadingHTTPServer):
     """Serves one package, whose tarball and integrity tests may change."""
 
     name, version, tarball = "", "", b""
+    address = ""
     integrity: str | None = None
 
 
@@ -36,7 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/tarball":
             self._send(self.server.tarball)
         elif self.path == f"/{self.server.name}":
-            dist = {"tarball": f"http://{self.headers['Host']}/tarball"}
+            dist = {"tarball": f"{self.server.address}/tarball"}
             if self.server.integrity:
                 dist["integrity"] = self.server.integrity
             name, number = self.server.name, self.server.version
@@ -65,6 +66,7 @@ def serve(
         server.name, server.version = name, version
         server.tarball = pack({"package.json": b'{"name": "x"}', **files})
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        patch.setenv("npm_config_registry", f"http://127.0.0.1:{server.server_address[1]}")
+        server.address = f"http://127.0.0.1:{server.server_address[1]}"
+        patch.setenv("npm_config_registry", server.address)
         yield server
         server.shutdown()
