@@ -75,7 +75,7 @@ def compared_sets(
         return pixels
 
     def elsewhere(folder: Path) -> np.ndarray:
-        paths, _ = list_images(folder)
+        paths = list_images(folder)
         chosen = [paths[row] for row in rng.permutation(len(paths))[:count]]
         images = (Image.fromarray(each) for each in read_images(chosen))
         return stack(each.resize((side, side), Image.Resampling.BICUBIC) for each in images)

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from pokegan.metrics.encoding import Encoder
-    from pokegan.metrics.protocol import Reference, Scores
+    from pokegan.metrics.encoding import Encoder, Features
 
 
 @click.command()
@@ -32,7 +31,8 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
 
     FEATURES (.npz) are those of the real images. The folder SCORES receives ENCODER.csv, one row
     for each of some snapshots of the training, and ENCODER.json: mean and spread of the last
-    snapshot's scores over several draws of latents, and the scores of real against real images.
+    snapshot's scores over several draws of latents, the Fréchet distance extrapolated to infinitely
+    many images, and the scores of real against real images.
     """
     params = read_params("seed", "evaluate.draws", "evaluate.curve_points", "evaluate.splits")
     stage = f"evaluate_{read_networks()[network].reference}@{network}-{encoder_name}"
@@ -65,11 +65,13 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
     }
     with track_run(stage, params) as run:
         rows = []
-        for each in score_training(stage, model, encoder, reference, params, device):
-            snapshot, mean, std = each
+        snapshots = encode_snapshots(stage, model, encoder, len(reference), params, device)
+        for snapshot, draws in snapshots:
+            mean, std = reference.score_draws(draws)
             rows.append({**snapshot, **mean})
             logged = named_scores(encoder_name, mean)
             run.log_metrics(logged, step=snapshot["step"])
+        mean["fd_infinity"] = reference.fd_infinity(draws)
         final = named_scores(encoder_name, mean, reference.real_scores(), std)
         save_table(folder / f"{encoder_name}.csv", pd.DataFrame(rows), digits=6)
         save_json(folder / f"{encoder_name}.json", {**facts, **final})
@@ -84,17 +86,17 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
         )
 
 
-def score_training(
+def encode_snapshots(
     title: str,
     model: Path,
     encoder: Encoder,
-    reference: Reference,
+    count: int,
     params: Params,
     device: torch.device,
-) -> Iterator[tuple[dict[str, Any], Scores, Scores]]:
-    """Score snapshots of a generator by one draw of latents, the last by several.
+) -> Iterator[tuple[dict[str, Any], list[Features]]]:
+    """Encode `count` generated images of snapshots of a generator, of the last in several draws.
 
-    Yields epoch and step of the snapshot, and mean and standard deviation of its scores.
+    Yields epoch and step of the snapshot, and the features of each draw of latents.
     """
     import numpy as np
 
@@ -104,7 +106,7 @@ def score_training(
     from pokegan.networks.sampling import generate_images, sample_latents
     from pokegan.networks.weights import load_network, read_config
 
-    config, count, draws = read_config(model), len(reference), params.evaluate.draws
+    config, draws = read_config(model), params.evaluate.draws
     if not config["snapshots"]:
         raise PipelineError(f"{model} holds no snapshot of its generator; train it again.")
     points = min(params.evaluate.curve_points, len(config["snapshots"]))
@@ -116,12 +118,11 @@ def score_training(
     with progress_bar(title, (len(snapshots) - 1 + draws) * count) as bar:
         for snapshot in snapshots:
             generator = load_network(model, "generator", snapshot["step"]).to(device)
-            fakes = (
+            fakes = [
                 encode(encoder, generate_images(generator, each).numpy(), device, bar.update)
                 for each in (z if snapshot is snapshots[-1] else z[:1])
-            )
-            scored = {key: snapshot[key] for key in ("epoch", "step")}
-            yield scored, *reference.score_draws(fakes)
+            ]
+            yield {key: snapshot[key] for key in ("epoch", "step")}, fakes
 
 
 if __name__ == "__main__":

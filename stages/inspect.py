@@ -30,7 +30,8 @@ def inspect(
 ) -> None:
     """Inspect NETWORK, trained on PICTURES (.npy), in the folder MODEL.
 
-    Finds the training pictures nearest to generated ones; generates images on paths through the
+    Finds the training pictures nearest to generated ones; compares both by patches, power spectra
+    and LPIPS; generates images on paths through the
     latent space; reconstructs the pictures REFERENCE if the network has an encoder; classifies
     their TYPES by features of the discriminator. MANIFEST (.csv) names the species of PICTURES, or
     of the first third of them if the rest are augmented copies. If label.npm is null, each source
@@ -46,7 +47,7 @@ def inspect(
     from pokegan.core.grids import grid
     from pokegan.core.progress import progress_bar
     from pokegan.core.provenance import machine
-    from pokegan.metrics.lpips import SHA256
+    from pokegan.encoders.alexnet import Encoder
     from pokegan.networks.weights import read_config
     from pokegan.tracking.run import track_run
 
@@ -55,16 +56,19 @@ def inspect(
     for path, images in ((pictures, training), (reference, real)):
         check_resolution(path, images.shape[1], read_config(model)["resolution"])
     task = make_task(read_labels(types, len(real)))
-    species = read_species(manifest, len(training), numbered=params.label.npm is not None)
+    species, originals = read_species(
+        manifest, len(training), numbered=params.label.npm is not None
+    )
     set_deterministic(params.seed)
     device = choose_device()
     with track_run(stage, params) as run:
+        alexnet = Encoder(device)
         with progress_bar(stage, len(training)) as bar:
-            data = training, species, real, task
+            data = training, species, originals, real, task
             arrays, sections = inspect_network(
-                model, device, params.seed, *data, progress=bar.update
+                model, device, params.seed, alexnet.lpips_vectors, *data, progress=bar.update
             )
-        figures = {"network": network, "lpips_sha256": SHA256, **sections}
+        figures = {"network": network, "lpips_sha256": alexnet.sha256, **sections}
         save_arrays(outputs[0], compress=True, **arrays)
         save_json(outputs[1], figures)
         for name in ROWS_OF_IMAGES:

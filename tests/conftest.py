@@ -40,6 +40,7 @@ TINY = {
     "prepare.resolution": 32,
     "pokemon819.count": 40,
     "pokemon14000.count": 72,
+    "evaluate.encoders": ["effnet_lite0"],
     "evaluate.pictures": 8,
     "evaluate.draws": 2,
     **{f"{name}.{key}": value for name in NETWORKS for key, value in tiny_network(name).items()},
@@ -133,7 +134,8 @@ def add_pictures(repository: Path) -> None:
     """Commit outputs of the stages before the trainings on 14,000 pictures; DVC skips them."""
     rng = np.random.default_rng(0)
     (repository / "data/raw/pictures.zip").write_bytes(b"")
-    (repository / "data/pokemon14000.csv").write_text("")
+    for name in ("pokemon14000.csv", "pokemon14000_left_out.csv"):
+        (repository / "data" / name).write_text("")
     pictures = rng.integers(0, 256, (48, 32, 32, 3), dtype=np.uint8)
     np.save(repository / "data/pokemon14000.npy", pictures)
     run("dvc", "commit", "-q", "-f", "download", "prepare@pokemon14000", cwd=repository)

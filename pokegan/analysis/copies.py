@@ -9,7 +9,7 @@ import torch
 from pokegan.analysis.subset import evenly_spaced
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import read_table, round_sig
-from pokegan.metrics.lpips import lpips_distances
+from pokegan.metrics.lpips import Vectors, lpips_distances
 
 # Largest number of generated images to search for, and of training images to compare with.
 MAX_SEARCHED = 200
@@ -22,6 +22,7 @@ def find_copies(
     images: np.ndarray,
     training_images: np.ndarray,
     species: np.ndarray,
+    vectors: Vectors,
     device: torch.device,
     progress: Callable[[int], object] = lambda done: None,
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -33,7 +34,7 @@ def find_copies(
     """
     rows = evenly_spaced(np.arange(len(training_images)), len(images))
     queries = np.concatenate([images, training_images[rows]])
-    distances = lpips_distances(queries, training_images, device, progress)
+    distances = lpips_distances(vectors, queries, training_images, device, progress)
     fakes, reals = distances[: len(images)], distances[len(images) :]
     reals[np.arange(len(rows)), rows] = np.inf
     related = species[rows, None] == species
@@ -79,8 +80,10 @@ def summarize_distances(
     return {key: round_sig(value) for key, value in figures.items()}
 
 
-def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarray:
+def read_species(manifest: Path, count: int, numbered: bool = True) -> tuple[np.ndarray, int]:
     """Read the species of each image of a data set: (count,), equal strings for equal species.
+
+    Returns the species, and how many of the images are originals.
 
     An image without a national number belongs to its source file, as do all images unless
     `numbered`. The manifest of an enlarged set lists the originals, which the set repeats.
@@ -92,4 +95,4 @@ def read_species(manifest: Path, count: int, numbered: bool = True) -> np.ndarra
         raise PipelineError(
             f"{manifest} has {len(species)} rows for {count} images; delete it and run `dvc repro`."
         )
-    return np.tile(species, count // len(species))
+    return np.tile(species, count // len(species)), len(species)

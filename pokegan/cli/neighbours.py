@@ -42,6 +42,7 @@ def neighbours(
     from pokegan.core.arrays import check_resolution, load_images
     from pokegan.core.params import read_networks
     from pokegan.core.progress import progress_bar
+    from pokegan.encoders.alexnet import Encoder
     from pokegan.metrics.lpips import lpips_distances
     from pokegan.networks.sampling import generate_images, seeded_latents
 
@@ -56,7 +57,9 @@ def neighbours(
     check_resolution(data, images.shape[1], config["resolution"])
     fakes = generate_images(generator, seeded_latents(count, config["latent_dim"], seed)).numpy()
     with progress_bar("neighbours", len(images)) as bar:
-        distances = lpips_distances(fakes, images, device, bar.update)
+        distances = lpips_distances(
+            Encoder(device).lpips_vectors, fakes, images, device, bar.update
+        )
     rows = distances.argsort(axis=1, kind="stable")[:, :NEIGHBOURS]
     captions = []
     for number, row in enumerate(rows):

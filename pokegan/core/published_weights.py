@@ -1,8 +1,12 @@
-"""Weights that their authors publish for download. Only `pokegan fetch` downloads them."""
+"""Weights that their authors publish: files for download, and files inside Python packages.
+
+Only `pokegan fetch` downloads. The packages are not imported.
+"""
 
 import hashlib
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from pokegan.core.errors import PipelineError
@@ -44,6 +48,19 @@ class PublishedWeights:
             f"or set {self.variable} to a copy."
         )
         return verified(file, self.sha256, hint)
+
+
+def packaged(package: str, file: str, sha256: str) -> Path:
+    """Return a file of weights inside an installed package.
+
+    Raises:
+        PipelineError: the package is not installed, or its file was changed.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise PipelineError(f"The package {package} is not installed; run `make clean-env env`.")
+    path = Path(spec.origin).parent / file
+    return verified(path, sha256, "reinstall it with `make clean-env env`.")
 
 
 def verified(file: Path, sha256: str, hint: str) -> Path:

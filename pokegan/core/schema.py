@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 HalfOpenFraction = Annotated[float, Field(ge=0, lt=1)]
-EncoderName = Literal["effnet_lite0", "inception", "dinov2"]
+EncoderName = Literal["effnet_lite0", "alexnet", "inception", "dinov2"]
 ENCODERS: tuple[str, ...] = get_args(EncoderName)
 Normalization = Literal["batch", "instance", "layer", "none"]
 Head = Literal["convolution", "dense"]
@@ -215,6 +215,12 @@ class Evaluate(Section):
     draws: Annotated[int, Field(ge=2)]
     curve_points: PositiveInt
     splits: PositiveInt
+
+    @model_validator(mode="after")
+    def _check_splits(self) -> Self:
+        if self.splits > self.pictures:
+            raise ValueError(f"splits is {self.splits}, but it must be at most evaluate.pictures")
+        return self
 
 
 class SharedParams(Section):

@@ -22,7 +22,8 @@ PATTERNS: dict[Kind, re.Pattern[str]] = {
     ),
     # A user's own picture: an optional number, then a name.
     "picture": re.compile(
-        r"pictures/(.*/)?(0*(?P<number>\d{1,4})(?!\d)[-_ ]?)?(?P<form>[^/]*)\.[^./]+", re.DOTALL
+        r"pictures/(.*/)?(0*(?P<number>\d{1,4})(?!\d)[-_ ]?)?(?P<form>[^/]*?)(\.[^./]+)?",
+        re.DOTALL,
     ),
 }
 SPECIES = "pokesprite-images/data/pokemon.json"

@@ -2,12 +2,22 @@
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator
 from math import ceil
+from pathlib import PurePath
 
 import numpy as np
 import resvg_py
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Pillow warns above 89 million pixels and fails above 179 million; the error suffices.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# A file with such a name must be an image; of others, the content decides.
+SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".svg", ".tif",
+    ".tiff", ".webp",
+)  # fmt: skip
 
 # An SVG is rendered at this multiple of the resolution and then reduced.
 OVERSAMPLING = 4
@@ -25,14 +35,20 @@ class UnreadablePictureError(Exception):
     """A source file cannot be decoded; the message is the reason."""
 
 
+class NoImageError(UnreadablePictureError):
+    """A source file is no image, by its name and by its content."""
+
+
 def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
     """Yield the frames of a source file as RGBA images of any size, with EXIF orientation applied.
 
     The resolution, the side of the final image, decides the size of an SVG. Raises an
-    UnreadablePictureError if the file is damaged, not an image, or has 32 bits per value.
+    UnreadablePictureError if the file is damaged or has 32 bits per value, and a NoImageError if it
+    is no image.
     """
+    suffix = PurePath(name).suffix.lower()
     try:
-        if name.lower().endswith(".svg"):
+        if suffix == ".svg" or (suffix not in SUFFIXES and b"<svg" in content[:1024]):
             svg, width = content.decode("utf-8"), resolution * OVERSAMPLING
             png = resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True)
             content = bytes(png)
@@ -41,7 +57,10 @@ def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
                 image.seek(frame)
                 yield to_rgba(ImageOps.exif_transpose(image))
     except Exception as error:  # decoders raise many types for damaged files
-        reason = (str(error).splitlines() or ["damaged"])[0]
+        if isinstance(error, UnidentifiedImageError) and suffix not in SUFFIXES:
+            raise NoImageError("no image that Pillow can read") from error
+        # Pillow names the buffer, which has no name.
+        reason = (str(error).partition(" <_io")[0].splitlines() or ["damaged"])[0]
         raise UnreadablePictureError(reason) from error
 
 

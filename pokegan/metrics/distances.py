@@ -14,6 +14,8 @@ from torch_fidelity import metric_isc, metric_kid, metric_prc
 NEIGHBOURS, DENSITY_NEIGHBOURS = 3, 5
 # Rows of a distance matrix in memory at once, and largest subset for the kernel distance.
 ROWS, SUBSET = 2000, 5000
+# Sizes of the subsets for the extrapolation, and relative rounding error of a Fréchet distance.
+SUBSETS, ROUNDING = 5, 1e-9
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -22,8 +24,8 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½ (Dowson and Landau 1982; Heusel et al. 2017, eq. 6).
     The last trace is the sum of the singular values of Σ₁^½ Σ₂^½. With Σ = XᵀX, where X are the
     centered features over √(N − 1), these are the singular values of X₁X₂ᵀ. This avoids the D×D
-    matrix root, which is slow, and complex for fewer images than dimensions. The result of equal
-    sets is zero up to rounding, which can be negative.
+    matrix root, which is slow, and complex for fewer images than dimensions. A result below the
+    rounding error is 0.
     """
     first, second = _checked(first, second, min_rows=2)
     roots, means = [], []
@@ -34,24 +36,39 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
         roots.append(qr(root, mode="r")[0][: root.shape[1]] if len(root) > root.shape[1] else root)
     shift = means[0] - means[1]
     overlap = svdvals(roots[0] @ roots[1].T).sum()
-    return float(shift @ shift + (roots[0] ** 2).sum() + (roots[1] ** 2).sum() - 2 * overlap)
+    total = float(shift @ shift + (roots[0] ** 2).sum() + (roots[1] ** 2).sum())
+    distance = total - 2 * float(overlap)
+    return distance if distance > ROUNDING * total else 0.0
+
+
+def frechet_distance_infinity(fakes: np.ndarray, reals: np.ndarray) -> float:
+    """Fréchet distance between fakes (N, D) and reals (M, D), extrapolated to N → ∞.
+
+    The distance of N fakes exceeds that of infinitely many by about c/N. The result is the
+    intercept of a line through the distances of random subsets over 1/N (Chong and Forsyth 2020,
+    section 3). The bias of M reals remains.
+    """
+    rng = np.random.default_rng(0)
+    sizes = np.linspace(len(fakes) / 3, len(fakes), SUBSETS).astype(int)
+    found = [frechet_distance(fakes[rng.permutation(len(fakes))[:n]], reals) for n in sizes]
+    return float(np.polyfit(1 / sizes, found, 1)[1])
 
 
 def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Squared maximum mean discrepancy between two sets of features, (N, D) each.
+    """Squared maximum mean discrepancy between two sets of features, (N, D) and (M, D).
 
     Unbiased estimate with the kernel (x·y/D + 1)³ (Bińkowski et al. 2018, section 4): the expected
-    value for samples of one distribution is 0 for every N, so results can be negative. Above 5,000
-    rows it is the mean over ten random subsets of fixed seed.
+    value for samples of one distribution is 0 for every N, so results can be negative. For
+    N ≠ M, and above 5,000 rows, it is the mean over ten random subsets of equal size and fixed
+    seed.
     """
     first, second = _checked(first, second, min_rows=2)
-    if len(first) != len(second):
-        raise ValueError("the kernel distance needs the same number of rows on both sides")
+    size = min(len(first), len(second), SUBSET)
     found = metric_kid.kid_features_to_metric(
         torch.from_numpy(first),
         torch.from_numpy(second),
-        kid_subsets=1 if len(first) <= SUBSET else 10,
-        kid_subset_size=min(len(first), SUBSET),
+        kid_subsets=1 if size == len(first) == len(second) else 10,
+        kid_subset_size=size,
         verbose=False,
     )
     return float(found[metric_kid.KEY_METRIC_KID_MEAN])

@@ -1,6 +1,6 @@
-"""The scoring protocol: equal numbers of real and generated images, and real against real."""
+"""The scores of generated against real images, and of real against real images."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -28,13 +28,11 @@ class Reference:
         return len(self.first)
 
     def score(self, fakes: Features) -> Scores:
-        """Score N generated images by Fréchet and kernel distance, classifier score and more.
+        """Score generated images by Fréchet and kernel distance, classifier score and more.
 
         Less is better for `fd`, `kd` and `near_duplicates`, the share of images that have a
         near-duplicate among the others. There is no `cs` from an encoder without classes.
         """
-        if len(fakes) != len(self):
-            raise ValueError(f"{len(fakes)} generated images against {len(self)} real ones")
         pair = fakes.features, self.first.features
         scores = {"fd": distances.frechet_distance(*pair), "kd": distances.kernel_distance(*pair)}
         if fakes.logits.size:
@@ -45,13 +43,19 @@ class Reference:
         scores["near_duplicates"] = float((nearest <= self._close).mean())
         return scores
 
-    def score_draws(self, draws: Iterable[Features]) -> tuple[Scores, Scores]:
+    def score_draws(self, draws: Sequence[Features]) -> tuple[Scores, Scores]:
         """Return mean and standard deviation (empty for one draw) of the scores of each draw."""
         scores = [self.score(fakes) for fakes in draws]
         values = {key: [each[key] for each in scores] for key in scores[0]}
         mean = {key: float(np.mean(each)) for key, each in values.items()}
         std = {key: float(np.std(each, ddof=1)) for key, each in values.items() if len(each) > 1}
         return mean, std
+
+    def fd_infinity(self, draws: Sequence[Features]) -> float:
+        """Return the Fréchet distance of infinitely many images to all real ones, by all draws."""
+        reals = [each.features for each in (self.first, self.second) if each is not None]
+        fakes = [each.features for each in draws]
+        return distances.frechet_distance_infinity(np.concatenate(fakes), np.concatenate(reals))
 
     def real_scores(self) -> Scores:
         """Score the other real images, real against real; empty without any."""

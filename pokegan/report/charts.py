@@ -65,3 +65,18 @@ def cumulative(
             ]
     lines = {"rows": rows, "names": list(samples), "color": color, "mark": mark}
     return {"kind": "cumulative", "title": axis, **lines}
+
+
+def spectra(profiles: dict[str, tuple[np.ndarray, np.ndarray]], colors: dict[str, str]) -> Chart:
+    """Return a chart of power relative to that of real images, over the frequency.
+
+    Profiles are those of generated and of real images, each (R/2,), by network.
+    """
+    rows = [
+        {"network": name, "frequency": (index + 1) / (2 * len(reals)), "value": float(ratio)}
+        for name, (fakes, reals) in profiles.items()
+        for index, ratio in enumerate((fakes / reals.clip(1e-12)).round(4))
+        if ratio > 0
+    ]
+    title = "power, relative to real images"
+    return {"kind": "spectra", "title": title, "rows": rows, "colors": colors}

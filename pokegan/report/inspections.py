@@ -8,7 +8,7 @@ import numpy as np
 from pokegan.core.files import reading
 from pokegan.core.grids import grid
 from pokegan.report.animation import captioned, data_uri, downscale
-from pokegan.report.charts import cumulative
+from pokegan.report.charts import cumulative, spectra
 from pokegan.report.results import NetworkResults
 
 COLUMNS = 8
@@ -18,6 +18,10 @@ DISTANCES = {
     "generated images": "copies_distances",
     "training images, to another species": "copies_to_others",
     "training images, to their own species": "copies_to_own",
+}
+COMPARED = {
+    "checkerboard": "share of power with a period of two pixels",
+    "lpips_diversity": "LPIPS between two images",
 }
 ERRORS = {
     "reconstruction": "recon_picture_errors",
@@ -45,6 +49,30 @@ def inspections(
             if "discriminator" in inspection:
                 found["features"][name] = discriminator_features(inspection)
     return found
+
+
+def comparisons(networks: Sequence[NetworkResults], colors: dict[str, str]) -> dict[str, Any]:
+    """Return figures of the comparison without an encoder, as a table, and a chart of spectra.
+
+    Cells are title → network → values of generated and of real images, as strings.
+    """
+    cells: dict[str, dict[str, tuple[str, str]]] = {}
+    profiles: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for network in networks:
+        if "comparison" not in network.inspection:
+            continue
+        with reading(network.folder / "inspection.*"):
+            figures = network.inspection["comparison"]
+            for key in (key for key in figures if f"{key}_reals" in figures):
+                side = key.removeprefix("swd_")
+                title = COMPARED.get(key, f"sliced Wasserstein distance × 1000, {side} pixels")
+                value, reals = (f"{figures[each]:.3g}" for each in (key, f"{key}_reals"))
+                cells.setdefault(title, {})[network.name] = value, reals
+            profiles[network.name] = (
+                network.inspection["comparison_spectrum"],
+                network.inspection["comparison_spectrum_reals"],
+            )
+    return {"cells": cells, "spectra": spectra(profiles, colors) if profiles else None}
 
 
 def nearest_images(inspection: dict[str, Any], color: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pokegan.report import images
 from pokegan.report.charts import DASHES, curves, palette
-from pokegan.report.inspections import inspections
+from pokegan.report.inspections import comparisons, inspections
 from pokegan.report.results import NetworkResults
 from pokegan.report.scores import TRAINING_TITLES, encoder_scores
 from pokegan.report.types import classification, read_types
@@ -62,6 +62,7 @@ def render_page(
         time_lapses={each.name: images.time_lapse(each, grids, animations) for each in networks},
         rate=images.RATE,
         scores=[encoder_scores(encoder, networks, colors) for encoder in encoders],
+        comparison=comparisons(networks, colors),
         training=curves({each.name: each.history for each in networks}, TRAINING_TITLES, colors),
         **inspected,
         types=classified,

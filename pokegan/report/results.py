@@ -14,6 +14,7 @@ from pokegan.core.files import load_arrays, read_json, read_table
 
 ENCODERS = {
     "effnet_lite0": "EfficientNet-Lite0",
+    "alexnet": "AlexNet",
     "inception": "Inception (FID)",
     "dinov2": "DINOv2",
 }

@@ -41,7 +41,7 @@ def encoder_scores(
         for score, title in (TITLES | (INCEPTION_TITLES if encoder == "inception" else {})).items()
         if any(score in network.scores[encoder][1] for network in scored)
     }
-    cells, tables, real = {}, {}, {}
+    cells, infinity, tables, real = {}, {}, {}, {}
     for network in scored:
         name, (values, curve) = network.name, network.scores[encoder]
         with reading(network.folder / f"scores/{encoder}.*"):
@@ -52,6 +52,7 @@ def encoder_scores(
                 ]
                 for score in titles
             }
+            infinity[name] = values[metric_name("fd_infinity", encoder)]
             tables[name] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
         real[name] = {score: cell[2] for score, cell in cells[name].items()}
     return {
@@ -59,5 +60,6 @@ def encoder_scores(
         "title": ENCODERS.get(encoder, encoder),
         "titles": titles,
         "cells": cells,
+        "infinity": infinity,
         "charts": curves(tables, titles, colors, real),
     }

@@ -6,16 +6,20 @@ import torch
 
 from pokegan.analysis.copies import find_copies, read_species, select_shown, summarize_distances
 from pokegan.core.errors import PipelineError
+from pokegan.encoders.alexnet import Encoder
 from pokegan.metrics.lpips import lpips_distances
 
 CPU = torch.device("cpu")
+VECTORS = Encoder(CPU).lpips_vectors
 
 
 def test_neighbors_and_relatives_by_brute_force(drawings: np.ndarray) -> None:
     generated, training = drawings[:9], drawings[9:30]
     species = np.array([*"aabbccddeeffgghhiijjx"])
-    arrays, _ = find_copies(generated, training, species, CPU)
-    to_fakes, between = (lpips_distances(each, training, CPU) for each in (generated, training))
+    arrays, _ = find_copies(generated, training, species, VECTORS, CPU)
+    to_fakes, between = (
+        lpips_distances(VECTORS, each, training, CPU) for each in (generated, training)
+    )
     np.testing.assert_allclose(arrays["distances"], to_fakes.min(axis=1), atol=1e-6)
     first = [(generated == image).all(axis=(1, 2, 3)).argmax() for image in arrays["generated"]]
     assert first[:3] == to_fakes.min(axis=1).argsort()[:3].tolist()
@@ -32,7 +36,9 @@ def test_neighbors_and_relatives_by_brute_force(drawings: np.ndarray) -> None:
 
 
 def test_a_single_species_has_no_threshold(drawings: np.ndarray) -> None:
-    arrays, figures = find_copies(drawings[:2], drawings[2:5], np.array(["a", "a", "a"]), CPU)
+    arrays, figures = find_copies(
+        drawings[:2], drawings[2:5], np.array(["a", "a", "a"]), VECTORS, CPU
+    )
     assert np.isinf(arrays["to_others"]).all()
     assert set(figures) == {"nearest_median", "nearest_median_same_species"}
 
@@ -40,10 +46,11 @@ def test_a_single_species_has_no_threshold(drawings: np.ndarray) -> None:
 def test_a_species_is_a_national_number_or_a_file(tmp_path: Path) -> None:
     manifest = tmp_path / "m.csv"
     manifest.write_text("row,source,national_number\n0,a.svg,25\n1,b.gif,25\n2,c.png,\n3,c.png,\n")
-    species = read_species(manifest, 4)
+    species, originals = read_species(manifest, 4)
+    assert originals == 4
     assert species.tolist() == ["25", "25", "c.png", "c.png"]
-    assert read_species(manifest, 12).tolist() == 3 * species.tolist()
-    own = read_species(manifest, 4, numbered=False)
+    assert read_species(manifest, 12)[0].tolist() == 3 * species.tolist()
+    own, _ = read_species(manifest, 4, numbered=False)
     assert own.tolist() == ["a.svg", "b.gif", "c.png", "c.png"]
     for wrong, text, words in (
         (5, manifest.read_text(), "m.csv has 4 rows for 5 images"),

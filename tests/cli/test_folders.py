@@ -13,11 +13,27 @@ def read(path: Path) -> np.ndarray:
     return pixels
 
 
-def test_images_below_a_folder_are_sorted(tmp_path: Path) -> None:
-    for name in ("b.png", "a/c.JPG", "notes.txt", ".hidden.png", ".cache/d.png"):
+def test_images_below_a_folder_are_found_by_content(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = Image.new("RGB", (8, 8), "red")
+    for name in (
+        "b.png",
+        "a/c.JPG",
+        "d.avif",
+        "e.jfif",
+        "f.tif",
+        "no_suffix",
+        ".g.png",
+        ".h/i.png",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert list_images(tmp_path) == ([tmp_path / "a/c.JPG", tmp_path / "b.png"], 1)
+        kind = {".png": "PNG", ".avif": "AVIF", ".tif": "TIFF"}.get(Path(name).suffix, "JPEG")
+        image.save(tmp_path / name, kind)
+    (tmp_path / "notes.txt").write_text("no image")
+    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
+    assert found == ["a/c.JPG", "b.png", "d.avif", "e.jfif", "f.tif", "no_suffix"]
+    assert f"1 files below {tmp_path} are no images: notes.txt" in capsys.readouterr().err
 
 
 def test_folders_without_images_are_an_error(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_exponents_without_a_dot_are_numbers(workspace: Path) -> None:
         ("projected.taps", ["fire3", "fire3"], ["projected.taps is", "must name each one once"]),
         ("projected.taps", ["fire1"], ["projected.taps.0 is 'fire1'", "'conv1'"]),
         ("evaluate.encoders", [], ["evaluate.encoders is []"]),
+        ("evaluate.splits", 401, ["evaluate.splits is 401", "at most evaluate.pictures"]),
         ("evaluate.encoders", ["squeezenet"], ["evaluate.encoders.0 is 'squeezenet'", "'effnet_lite0'"]),
         ("evaluate.encoders", 2 * ["effnet_lite0"], ["must name each one once"]),
         ("dcgan819.upsampling", "cubic", ["must be 'transposed', 'nearest' or 'bilinear'"]),

@@ -43,6 +43,7 @@ def test_parts_are_as_equal_as_capacities_allow(
         (f"{BOXES}/regular/mystery.png", ("box", None, "mystery", False, False)),
         ("pictures/deep/025-pop-star.jpg", ("picture", 25, "pop-star", False, False)),
         ("pictures/IMG.jpg", ("picture", None, "IMG", False, False)),
+        ("pictures/7-no suffix", ("picture", 7, "no suffix", False, False)),
         ("pictures/20240101.v2.jpg", ("picture", None, "20240101.v2", False, False)),
         ("pokesprite-images/data/pokemon.json", None),
     ],
@@ -86,3 +87,34 @@ def test_unreadable_pictures_are_skipped_up_to_a_limit(
         message = r"1 of 48 .* prepare.unreadable allows \(2%\): pictures/3.png"
         with pytest.raises(PipelineError, match=message):
             select("pokemon819", None, archive, strict)
+
+
+def test_every_image_is_used_and_others_are_named(tmp_path: Path, drawings: np.ndarray) -> None:
+    """By content; a blank first frame does not hide the others."""
+    contents: dict[str, bytes] = {}
+    kinds = {"a.avif": "AVIF", "b.jfif": "JPEG", "c.tif": "TIFF", "d.ppm": "PPM"}
+    for row, (name, kind) in enumerate({**kinds, "no suffix": "PNG"}.items()):
+        buffer = io.BytesIO()
+        Image.fromarray(drawings[row]).save(buffer, format=kind)
+        contents[f"pictures/{name}"] = buffer.getvalue()
+    blank, drawing = Image.new("RGB", (32, 32), "white"), Image.fromarray(drawings[9])
+    buffer = io.BytesIO()
+    blank.save(buffer, format="GIF", save_all=True, append_images=[blank, drawing], duration=99)
+    contents["pictures/late.gif"] = buffer.getvalue()
+    used = [*contents]
+    contents["pictures/drawn"] = b'<svg viewBox="0 0 9 9"><circle cx="4" cy="4" r="4"/></svg>'
+    contents["pictures/white.png"] = png(np.full((32, 32, 3), 255, np.uint8))
+    contents["pictures/photo.heic"] = b"\0\0\0\x18ftypheic"
+    contents["pictures/torn.png"] = contents["pictures/no suffix"][:60]
+    write_archive(tmp_path / "x.zip", contents.items())
+    params = Prepare(resolution=32, margin=0, unreadable=0.2)
+    with read_archive(tmp_path / "x.zip") as archive:
+        selection = select("pokemon819", None, archive, params)
+    table = selection.manifest().set_index("source")
+    assert {*table.index} == {*used, "pictures/drawn"}
+    assert table["frame"]["pictures/late.gif"] > 0
+    left_out = selection.left_out().set_index("source")["reason"]
+    assert left_out["pictures/white.png"] == "blank on white"
+    assert left_out["pictures/photo.heic"] == "no image that Pillow can read"
+    assert "0x" not in left_out["pictures/torn.png"]
+    assert len(left_out) == 3

@@ -13,8 +13,9 @@ from skimage.data import chelsea, coffee
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+from pokegan.core import published_weights
 from pokegan.core.errors import PipelineError
-from pokegan.encoders import dinov2, effnet_lite0, inception
+from pokegan.encoders import alexnet, dinov2, effnet_lite0, inception
 from pokegan.metrics import encoding
 from pokegan.metrics.encoding import Encoder, encode, load_encoder
 
@@ -63,10 +64,32 @@ def test_features_do_not_depend_on_the_batch(
         encode(effnet, [], CPU)
 
 
-def test_effnet_rejects_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(effnet_lite0, "SHA256", "0" * 64)
-    with pytest.raises(PipelineError, match="efficientnet-lite0-.*sha256"):
-        load_encoder("effnet_lite0", CPU)
+def test_features_of_alexnet_are_means_of_maps(drawings: np.ndarray) -> None:
+    encoder = alexnet.Encoder(CPU)
+    found = encode(encoder, drawings[:5], CPU)
+    assert (found.features.shape, found.logits.shape) == ((5, 1152), (5, 0))
+    maps = encoder.maps(torch.from_numpy(drawings[:5]))
+    assert [each.shape[1] for each in maps] == [64, 192, 384, 256, 256]
+    np.testing.assert_allclose(found.features[:, -256:], maps[-1].mean(dim=(2, 3)), atol=1e-5)
+    # Trained filters respond to an image more than to its average color.
+    blank = np.broadcast_to(drawings[:5].mean(axis=(1, 2), keepdims=True), drawings[:5].shape)
+    assert (
+        found.features.mean() > 1.2 * encode(encoder, blank.astype(np.uint8), CPU).features.mean()
+    )
+
+
+@pytest.mark.parametrize("module", [effnet_lite0, alexnet])
+def test_changed_and_missing_packages_of_weights_are_errors(
+    module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, file = module.__name__.rpartition(".")[2], Path(module.FILE).name
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SHA256", "0" * 64)
+        with pytest.raises(PipelineError, match=rf"{file} has the sha256 .*`make clean-env env`"):
+            load_encoder(name, CPU)
+    monkeypatch.setattr(published_weights, "find_spec", lambda name: None)
+    with pytest.raises(PipelineError, match=f"package {module.PACKAGE} is not installed"):
+        load_encoder(name, CPU)
 
 
 def load_published(module: Any, file: Path) -> Any:

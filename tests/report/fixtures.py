@@ -129,6 +129,7 @@ def save_scores(folder: Path, encoder: str, scores: tuple[str, ...] = SCORES) ->
     for score, value in curve.items():
         name = metric_name(score, encoder)
         values |= {name: value, f"{name}_spread": 2.5, f"{name}_reals": value / 2}
+    values[metric_name("fd_infinity", encoder)] = 98.76
     save_json(folder / f"{encoder}.json", values)
     table = [{"epoch": epoch, "step": 4 * epoch, **curve} for epoch in (60, 120)]
     pd.DataFrame(table).to_csv(folder / f"{encoder}.csv", index=False)
@@ -156,7 +157,11 @@ def save_inspection(folder: Path, images: np.ndarray, parts: tuple[str, ...]) ->
     }
     copies = {"copies": 0.125, "nearest_median": 8.0}
     copies |= {"nearest_median_other_species": 7.0, "nearest_median_same_species": 1.5}
-    values: dict[str, Any] = {"encoder": LITE, "pictures": 2, "copies": copies}
+    comparison: dict[str, float] = {"pictures": 24}
+    for key in ("swd_32", "swd_16", "checkerboard", "lpips_diversity"):
+        comparison |= {key: 0.125, f"{key}_reals": 0.0625}
+    arrays |= {"comparison_spectrum": np.full(16, 0.5), "comparison_spectrum_reals": np.ones(16)}
+    values: dict[str, Any] = {"copies": copies, "comparison": comparison}
     if "discriminator" in parts:
         values["discriminator"] = {**TASK, "filters": 96, "filters_likeness": 0.5}
         for kind, accuracy in (("trained", 0.66), ("untrained", 0.55), ("gain", 0.11)):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pokegan.report.charts import QUANTILES, cumulative, curves
+from pokegan.report.charts import QUANTILES, cumulative, curves, spectra
 from tests.conftest import set_params
 from tests.report.fixtures import FULL, LITE, PLAIN, SCORES, edit_json, save_scores
 
@@ -31,6 +31,31 @@ def test_scores_have_the_names_of_their_encoder(
     titles = re.findall(r'<th scope="row">([^<]*)</th>', found)
     assert ("FID" in titles) == ("inception" in encoders)
     assert ("classifier score" in titles) == (LITE in encoders)
+
+
+def test_scores_without_an_encoder_have_a_table_and_a_chart(
+    root: Path, text: Callable[[], str]
+) -> None:
+    found = text()
+    rows = re.findall(r"(sliced[^<]*|share of power[^<]*|LPIPS between[^<]*)</th>(.*?)</tr>", found)
+    assert [title.rpartition(", ")[2] for title, _ in rows[:2]] == ["32 pixels", "16 pixels"]
+    assert len(rows) == 4
+    for _, cells in rows:
+        assert re.findall(r"<strong>(.*?)</strong>.*?real: (.*?)<", cells) == 2 * [
+            ("0.125", "0.0625")
+        ]
+    for name in (FULL, PLAIN):
+        edit_json(
+            root / f"reports/networks/{name}/inspection.json", lambda each: each.pop("comparison")
+        )
+    assert "Scores without an encoder" not in text()
+
+
+def test_spectra_are_relative_to_real_images() -> None:
+    fakes, reals = np.array([1.0, 3.0, 0.0, 2.0]), np.array([2.0, 1.0, 1.0, 0.5])
+    chart = spectra({"a": (fakes, reals)}, {"a": "red"})
+    found = [(row["frequency"], row["value"]) for row in chart["rows"]]
+    assert found == [(0.125, 0.5), (0.25, 3.0), (0.5, 4.0)]
 
 
 def test_an_encoder_without_scores_leaves_a_gap(root: Path, text: Callable[[], str]) -> None:

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 SETS = {"pokemon819": 819, "pokemon14000": 14_000, "pokemon2457": 2457}
 STAGES = (
     "download pictures.zip",
-    "prepare pokemon819 pictures.zip pokemon819.npy pokemon819.csv",
-    "prepare pokemon14000 pictures.zip pokemon14000.npy pokemon14000.csv",
+    "prepare pokemon819 pictures.zip pokemon819.npy pokemon819.csv pokemon819_left_out.csv",
+    "prepare pokemon14000 pictures.zip pokemon14000.npy pokemon14000.csv pokemon14000_left_out.csv",
     "augment pokemon819.npy pokemon2457.npy",
 )
 

@@ -48,6 +48,7 @@ def test_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, model:
         assert scores[name] == curve[score].iloc[-1]
         assert scores[f"{name}_spread"] >= 0
         assert f"{name}_reals" in scores
+    assert scores["fd_infinity_effnet_lite0"] != scores["fd_effnet_lite0"]
     # Zero weights generate one gray image.
     assert curve["near_duplicates"][0] == 1
     assert curve["cs"][0] == pytest.approx(1)
@@ -62,7 +63,7 @@ def test_snapshots_are_scored_and_several_draws_of_the_last(stage: Stage, model:
 
 def test_too_few_images_are_an_error(stage: Stage, model: Path) -> None:
     succeed(stage(*ENCODE))
-    set_params(model, {"evaluate.splits": 9})
+    set_params(model, {"evaluate.splits": 9, "evaluate.pictures": 400})
     assert_one_sentence(stage(*EVALUATE), "evaluate.splits is 9, but only 8")
     np.save("pictures.npy", np.zeros((7, 32, 32, 3), np.uint8))
     assert_one_sentence(stage(*ENCODE), "7 real images are too few")

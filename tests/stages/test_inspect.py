@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from pokegan.analysis.comparison import MAX_COMPARED
 from pokegan.analysis.copies import MAX_SEARCHED
 from pokegan.analysis.discriminators import calibrate
 from pokegan.compute.randomness import Streams
@@ -62,19 +63,35 @@ def inspect(stage: Stage, drawings: np.ndarray) -> Inspect:
 
 def test_a_network_that_copies_its_training_set(inspect: Inspect, drawings: np.ndarray) -> None:
     save_model()
-    z = sample_latents(MAX_SEARCHED, 8, Streams(1)["matched latents"])
-    generated = generate_images(untrained("generator"), z).numpy()
+    z = sample_latents(MAX_COMPARED, 8, Streams(1)["matched latents"])
+    generated = generate_images(untrained("generator"), z[:MAX_SEARCHED]).numpy()
     mirrored = generated[:, :, ::-1]
     species = map(str, range(12 + MAX_SEARCHED))
     save_training_set(np.concatenate([drawings[:12], mirrored]), list(species))
     arrays, figures = inspect()
-    assert list(figures) == ["network", "lpips_sha256", "copies", "discriminator"]
+    assert list(figures) == ["network", "lpips_sha256", "copies", "comparison", "discriminator"]
     copies = figures["copies"]
     assert copies["copies"] == 1
     assert copies["nearest_median"] < 1e-5 < copies["nearest_median_other_species"]
     assert "nearest_median_same_species" not in copies  # each species has one image
     assert np.isinf(arrays["copies_to_own"]).all()
     assert (arrays["copies_neighbours"][:, 0, :, ::-1] == arrays["copies_generated"]).all()
+
+
+def test_generated_and_real_images_are_compared(inspect: Inspect, drawings: np.ndarray) -> None:
+    """An enlarged set is compared by its originals; an untrained generator differs from both."""
+    save_model()
+    save_training_set(np.concatenate([drawings, 255 - drawings]), [*map(str, range(48))])
+    arrays, figures = inspect()
+    found = figures["comparison"]
+    keys = {"swd_32", "swd_16", "checkerboard", "lpips_diversity"}
+    assert set(found) == {"pictures", *keys, *(f"{key}_reals" for key in keys)}
+    assert found["pictures"] == 24
+    assert found["swd_32"] > 2 * found["swd_32_reals"] > 0
+    assert found["lpips_diversity"] < found["lpips_diversity_reals"]
+    assert arrays["comparison_spectrum"].shape == arrays["comparison_spectrum_reals"].shape == (16,)
+    save_training_set(drawings, [*map(str, range(48))])
+    assert inspect()[1]["comparison"] == found
 
 
 def test_a_network_that_does_not_copy(inspect: Inspect, drawings: np.ndarray) -> None:
@@ -94,7 +111,8 @@ def test_an_aegan_has_all_sections(inspect: Inspect, drawings: np.ndarray) -> No
     pictures = np.load("pictures.npy")
     save_training_set(np.concatenate([drawings[:4], pictures[:8]]), "abcdef")
     arrays, figures = inspect("aegan")
-    assert {key.partition("_")[0] for key in arrays} == {"copies", "latent", "recon", "filters"}
+    parts = {"copies", "latent", "recon", "filters"}
+    assert {key.partition("_")[0] for key in arrays} - {"comparison"} == parts
     assert arrays["latent_paths"].shape == (6, 8, 32, 32, 3)
     assert arrays["recon_between"].shape == (4, 8, 32, 32, 3)
     # The last picture repeats the first.

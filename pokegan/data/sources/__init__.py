@@ -1,6 +1,7 @@
 """The sources of pictures and labels: npm packages, a folder, a git repository, Kaggle.
 
-A source yields names and contents of files. The stage `download` stores them in one zip archive.
+A source yields names of files with their contents or paths. The stage `download` stores them in
+one zip archive.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from pokegan.core.schema import Download
 from pokegan.data.sources import folder, git, kaggle, npm
 
 
-def read_source(params: Download, scratch: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file of the source; `scratch` is for temporary files.
+def read_source(params: Download, scratch: Path) -> Iterator[tuple[str, bytes | Path]]:
+    """Yield name, and content or path, of each file of the source.
 
-    Raises a PipelineError if the source is not available, incomplete, or not what is pinned.
+    Paths may lie in `scratch`, a folder for temporary files. Raises a PipelineError if the source
+    is not available, incomplete, or not what is pinned.
     """
     match params.source:
         case "npm":

@@ -1,4 +1,4 @@
-"""The source `folder`: all pictures below a folder of the user."""
+"""The source `folder`: all files below a folder of the user. `prepare` selects the pictures."""
 
 import os
 from collections.abc import Iterator
@@ -6,15 +6,14 @@ from pathlib import Path
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.provenance import root
+from pokegan.data.sources.archive import unreadable
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")
 
-
-def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each picture below the folder that params.yaml names.
+def read_own_folder(folder: str | None) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of each file below the folder that params.yaml names.
 
     A relative path starts at the root of the repository, also in DVC's temporary workspaces. Raises
-    a PipelineError if the folder is not set, does not exist or holds no picture.
+    a PipelineError if the folder is not set, does not exist or is empty.
     """
     if folder is None:
         raise PipelineError(
@@ -27,42 +26,40 @@ def read_own_folder(folder: str | None) -> Iterator[tuple[str, bytes]]:
     yield from read_folder(path, f"download.folder: {folder}")
 
 
-def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, bytes]]:
-    """Yield name (``pictures/path``) and content of each picture below a folder.
+def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, Path]]:
+    """Yield name (``pictures/path``) and path of each file below a folder.
 
-    `parameter` names the folder in errors. Raises a PipelineError if there is no picture, one
+    `parameter` names the folder in errors. Raises a PipelineError if there is no file, a folder
     cannot be read, or a link leaves the folder.
     """
-    pictures = [each for each in list_files(folder) if each.name.lower().endswith(SUFFIXES)]
-    if not pictures:
-        suffixes = ", ".join(suffix[1:] for suffix in SUFFIXES)
-        raise PipelineError(f"{parameter} holds no picture ({suffixes}); correct the path.")
-    for path in pictures:
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise PipelineError(
-                f"{path} is a link that leaves {folder}; copy the file there or remove the link."
-            )
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise _unreadable(error) from error
-        yield f"pictures/{path.relative_to(folder).as_posix()}", content
+    files = list_files(folder)
+    if not files:
+        raise PipelineError(f"{parameter} holds no file; correct the path.")
+    for path in files:
+        # An archive has names in UTF-8; other bytes are written as escape sequences.
+        name = os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")
+        yield f"pictures/{name}", path
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Return the sorted paths of all files below a folder, except hidden files and folders."""
+    """Return the sorted paths of all files below a folder, except hidden files and folders.
+
+    Raises a PipelineError if a folder cannot be read, or a link leaves the folder. A link to a
+    folder inside is not followed: its files are found at their own place.
+    """
     files: list[Path] = []
 
     def stop(error: OSError) -> None:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
 
     for place, folders, names in os.walk(folder, onerror=stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(place, name) for name in names if not name.startswith(".")]
+        found = [Path(place, name) for name in (*folders, *names) if not name.startswith(".")]
+        for path in found:
+            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+                raise PipelineError(
+                    f"{path} is a link that leaves {folder}; replace it by what it links to, or "
+                    "remove it."
+                )
+        files += found[len(folders) :]
     return sorted(files)
-
-
-def _unreadable(error: OSError) -> PipelineError:
-    return PipelineError(
-        f"{error.filename} cannot be read ({error.strerror}); make it readable or move it."
-    )

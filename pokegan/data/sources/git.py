@@ -10,8 +10,8 @@ from pokegan.core.schema import GitFolder
 from pokegan.data.sources.folder import read_folder
 
 
-def read_repository(params: GitFolder, scratch: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each picture below a folder; only that commit of it is fetched."""
+def read_repository(params: GitFolder, scratch: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of each file below a folder; only that commit of it is fetched."""
     name = f"{params.repository} at {params.commit[:12]}"
     below = params.path.removeprefix("./").strip("/").removesuffix(".")
     if ".." in Path(below).parts:

@@ -8,8 +8,8 @@ from pokegan.core.schema import KaggleDataset
 from pokegan.data.sources.folder import read_folder
 
 
-def read_dataset(params: KaggleDataset) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each picture of a Kaggle data set."""
+def read_dataset(params: KaggleDataset) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of each file of a Kaggle data set."""
     try:
         import kagglehub
     except ImportError as error:

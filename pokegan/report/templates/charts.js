@@ -44,6 +44,28 @@ const specifications = {
       ].filter(({ data }) => data.values.length),
     };
   },
+  spectra({ title, rows, colors }) {
+    const scale = { domain: Object.keys(colors), range: Object.values(colors) };
+    const x = number("frequency", { title: "cycles per pixel" });
+    const y = number("value", { title: null, scale: { type: "log" } });
+    return {
+      description: `${title}, over the frequency`,
+      layer: [
+        { data: { values: [{ value: 1 }] }, mark: { type: "rule", strokeDash: DASHES[1], color: INK }, encoding: { y } },
+        {
+          data: { values: rows },
+          encoding: { x, y, color: nominal("network", { scale, legend: null }) },
+          layer: [
+            { mark: line },
+            {
+              mark: { ...target, opacity: 0 },
+              encoding: { tooltip: [nominal("network"), number("frequency", { format: ".3f" }), number("value", { title, format: ".3~g" })] },
+            },
+          ],
+        },
+      ],
+    };
+  },
   cumulative({ title, rows, names, color, mark }) {
     const colors = { domain: names, range: names.map((_, index) => (index ? INK : color)) };
     const dashes = { domain: names, range: DASHES.slice(0, names.length) };

@@ -15,6 +15,15 @@ def test_the_order_of_the_files_does_not_change_the_bytes(tmp_path: Path) -> Non
     with read_archive(tmp_path / "x.zip") as archive:
         assert archive.namelist() == ["a/1.png", "b/2.png"]
         assert archive.getinfo("a/1.png").compress_type == zipfile.ZIP_STORED
+        assert archive.read("b/2.png") == b"two"
+
+
+def test_files_are_copied_as_their_contents_are_written(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"one")
+    write_archive(tmp_path / "x.zip", [("a/1.png", tmp_path / "1.png"), ("b/2.png", b"two")])
+    with read_archive(tmp_path / "x.zip") as archive:
+        assert [archive.read(name) for name in archive.namelist()] == [b"one", b"two"]
+        assert archive.infolist()[0].date_time == archive.infolist()[1].date_time
 
 
 def test_a_missing_or_damaged_archive_is_reported(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tracemalloc
 import types
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def download(stage: Stage) -> Download:
 
 
 def test_folder(download: Download, pictures: Path) -> None:
-    names = ["pictures/25-pop-star.png", "pictures/deep/4.jpg"]
+    names = ["pictures/25-pop-star.png", "pictures/deep/4.jpg", "pictures/notes.txt"]
     assert download.names("folder", str(pictures)) == names
 
 
@@ -66,12 +67,12 @@ def test_a_relative_folder_starts_at_the_root_of_the_repository(
 ) -> None:
     """In DVC's temporary workspaces the working directory is not the repository."""
     monkeypatch.setenv("DVC_ROOT", str(pictures.parent))
-    assert len(download.names("folder", pictures.name)) == 2
+    assert len(download.names("folder", pictures.name)) == 3
 
 
 @pytest.mark.parametrize(
     ("folder", "words"),
-    [(None, "is null"), ("/not/there", "is not a folder"), ("empty", "holds no picture")],
+    [(None, "is null"), ("/not/there", "is not a folder"), ("empty", "holds no file")],
 )
 def test_an_unusable_folder_is_reported(download: Download, folder: str | None, words: str) -> None:
     Path("empty").mkdir()
@@ -83,21 +84,41 @@ def test_a_link_that_leaves_the_folder_is_refused(
 ) -> None:
     outside = tmp_path_factory.mktemp("outside") / "1.png"
     draw(outside, "green")
-    (pictures / "1.png").symlink_to(outside)
-    download.fails("folder", str(pictures), "1.png", "link that leaves")
+    for name, target in (("1.png", outside), ("linked", outside.parent)):
+        (pictures / name).symlink_to(target)
+        download.fails("folder", str(pictures), name, "link that leaves")
+        (pictures / name).unlink()
+    (pictures / "again").symlink_to(pictures / "deep")
+    assert len(download.names("folder", str(pictures))) == 3
+
+
+def test_a_name_that_is_not_utf8_is_escaped(download: Download, pictures: Path) -> None:
+    draw(pictures / os.fsdecode(b"caf\xe9.png"), "green")
+    assert "pictures/caf\\xe9.png" in download.names("folder", str(pictures))
+
+
+def test_a_large_folder_is_not_held_in_memory(download: Download, pictures: Path) -> None:
+    for number in range(20):
+        (pictures / f"{number}.bin").write_bytes(bytes(2_000_000))
+    tracemalloc.start()
+    try:
+        download.names("folder", str(pictures))
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_unreadable_picture_is_reported(
     download: Download, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_bytes = Path.read_bytes
+    opened = Path.open
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *arguments: Any, **options: Any) -> Any:
         if path.suffix == ".png":
             raise PermissionError(13, "Permission denied", str(path))
-        return read_bytes(path)
+        return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # as root, every file is readable
+    monkeypatch.setattr(Path, "open", refuse)  # as root, every file is readable
     download.fails("folder", str(pictures), "25-pop-star.png cannot be read (Permission denied)")
 
 
@@ -170,7 +191,7 @@ def test_kaggle_downloads_the_pinned_version(
     client = types.ModuleType("kagglehub")
     client.dataset_download = lambda handle: requested.append(handle) or str(pictures)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kagglehub", client)
-    assert len(download.names("kaggle")) == 2
+    assert len(download.names("kaggle")) == 3
     assert requested == ["kvpratama/pokemon-images-dataset/versions/1"]
 
     def refuse(handle: str) -> str:
@@ -183,8 +204,12 @@ def test_kaggle_downloads_the_pinned_version(
 def test_own_pictures_become_both_sets(download: Download, stage: Stage, pictures: Path) -> None:
     download("folder", str(pictures))
     set_params(Path(), {"pokemon819.count": None, "pokemon14000.count": 3})
-    succeed(stage("prepare", "pokemon819", "raw/pictures.zip", "p.npy", "p.csv"))
+    prepared = stage("prepare", "pokemon819", "raw/pictures.zip", "p.npy", "p.csv", "left.csv")
+    succeed(prepared)
+    reason = "no image that Pillow can read"
+    assert f"1 files are left out; 1 ({reason}): pictures/notes.txt" in prepared.stderr
+    assert Path("left.csv").read_text() == f"source,reason\npictures/notes.txt,{reason}\n"
     assert Path("p.csv").read_text().splitlines()[1].startswith("0,pictures/deep/4.jpg,4,,picture")
-    short = stage("prepare", "pokemon14000", "raw/pictures.zip", "q.npy", "q.csv")
+    short = stage("prepare", "pokemon14000", "raw/pictures.zip", "q.npy", "q.csv", "l.csv")
     assert_one_sentence(short, "pokemon14000 needs 3", "only 2", "-S pokemon14000.count=null")
     assert not Path("q.npy").exists()
