@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env repro paper ui sync experiments test test-quick test-play check benchmark format lock docs \
+.PHONY: help env author repro paper fid ui sync experiments test test-quick test-play check benchmark format lock docs \
   play kaggle inception dinov2 clean-env
 
 help:  ## list the targets
@@ -26,12 +26,18 @@ repro: env  ## run the pipeline: pictures → trained GANs → scores → report
 	dvc repro
 	@echo 'Open reports/index.html; compare the runs with: make ui'
 
-paper: env  ## run it with the report's own settings (400, 150 and 150 epochs), preferably on a GPU
+author:
 	@git config user.name >/dev/null && git config user.email >/dev/null || \
 	  { echo "DVC experiments need an author: git config user.name … and git config user.email …" >&2; exit 1; }
+
+paper: env author  ## run it with the report's own settings (400, 150 and 150 epochs), preferably on a GPU
 	dvc exp run -S projected.epochs=1200 -S dcgan819.epochs=400 -S dcgan14000.epochs=150 -S dcgan14000.batch_size=64 \
 	  -S aegan.epochs=150 -S aegan.batch_size=64 -S aegan.latent_dim=16 -S aegan.width=64 -S aegan.ema_half_life=0 -S aegan.lr=0.0002 \
 	  -S aegan.latent_reconstruction=1.0 -S aegan.picture_adversarial=1.0 -S aegan.latent_adversarial=1.0
+
+fid: env author  ## add FID, KID and Inception Score: downloads the weights, then only scores and renders
+	pokegan fetch inception
+	dvc exp run -S 'evaluate.encoders=[effnet_lite0,alexnet,inception]'
 
 ui: env  ## compare the experiments in MLflow: completes the runs, prints and opens the address
 	pokegan ui

@@ -16,15 +16,15 @@ from pokegan.core.files import atomic_write
 def fetch(encoder: str) -> None:
     """Download the published weights of an encoder.
 
-    They are stored in .weights/, and their sha256 is checked. An existing correct file is kept.
+    They are stored in .weights/, and their sha256 is checked. An existing correct file is kept, and
+    so is the copy that POKEGAN_<ENCODER>_WEIGHTS names.
     """
     from torch.hub import download_url_to_file
 
     weights = import_module(f"pokegan.encoders.{encoder}").WEIGHTS
     if weights.override:
-        raise PipelineError(
-            f"{weights.variable} selects {weights.override}; unset it to download the weights."
-        )
+        click.echo(f"{weights.variable} selects {weights.find()}.", err=True)
+        return
     with suppress(PipelineError):
         click.echo(f"{weights.find()} exists already.", err=True)
         return

@@ -54,8 +54,8 @@ def complete_run(store: Store, run: Run, execution: StageRun, results: Results) 
         if execution.stage.startswith("train@"):
             _log_samples(store, run_id, file, results.metrics)
         else:
-            encoder = execution.stage.rpartition("-")[2]
-            register(store, run_id, execution, execution.network, file, encoder, results.values)
+            found = execution.network, file, execution.encoder, results.values
+            register(store, run_id, execution, *found)
         store.log(run_id, tags={LACKS: ""})
 
 

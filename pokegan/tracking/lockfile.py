@@ -56,6 +56,11 @@ class StageRun:
         return item.rpartition("-")[0] if family.startswith("evaluate_") else ""
 
     @property
+    def encoder(self) -> str:
+        """The encoder of an evaluation; "" for other stages."""
+        return self.stage.rpartition("-")[2] if self.stage.startswith("evaluate_") else ""
+
+    @property
     def data_sets(self) -> dict[str, str]:
         """The inputs in data/."""
         return {path: md5 for path, md5 in self.inputs.items() if path.startswith("data/")}

@@ -117,6 +117,11 @@ def find_parents(store: Store, pipeline: Pipeline) -> list[Run]:
     return store.find(CONTENT, pipeline.content)
 
 
+def is_deleted(store: Store, pipeline: Pipeline) -> bool:
+    """Return whether a user has deleted this repository's parent of an execution."""
+    return any(map(pipeline.owns, store.find(CONTENT, pipeline.content, deleted=True)))
+
+
 def open_parent(store: Store, pipeline: Pipeline, tags: Mapping[str, str]) -> str:
     """Find or create the parent of a stage that starts; return its id. Its status is RUNNING."""
     with FileLock(root() / ".work" / "parent.lock", timeout=LOCK_TIMEOUT):

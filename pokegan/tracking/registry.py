@@ -39,32 +39,59 @@ def register(
 ) -> None:
     """Register the generator in a folder as a version of ``pokegan-<network>``.
 
-    The version is tagged with its Fréchet distance. The alias ``best_<encoder>`` moves to the
-    version with the lowest distance among those scored alike: the distance depends on the number of
-    pictures. `scores` is the content of the scores' JSON file, `run_id` the run that a new version
-    comes from.
+    The version is tagged with its Fréchet distance, and once more per protocol: the distance
+    depends on the number of pictures and on the real ones. The alias ``best_<encoder>`` moves to
+    the best version by this protocol. `scores` is the content of the scores' JSON file, `run_id`
+    the run that a new version comes from.
     """
     from pokegan.metrics.names import metric_name
 
     name, distance = f"pokegan-{network}", metric_name("fd", encoder)
+    scored = protocol_tag(execution, encoder, scores)
     average = folder / "generator_ema.safetensors"
     generator = average if average.is_file() else folder / "generator.safetensors"
     md5 = hashlib.md5(generator.read_bytes(), usedforsecurity=False).hexdigest()
-    reference = next(iter(execution.data_sets.values()), "")  # md5 of its features
-    protocol = f"{scores['pictures']} pictures of {reference}"
     client = store.client
     with FileLock(root() / ".work" / "registry.lock"):  # evaluations may end at the same time
         known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{md5}'")
         version = str(known[0].version) if known else _log(client, run_id, name, folder, md5)
         client.set_model_version_tag(name, version, distance, str(scores[distance]))
-        client.set_model_version_tag(name, version, f"{distance}_against", protocol)
-        distances = {
-            str(each.version): float(each.tags[distance])
-            for each in client.search_model_versions(f"name = '{name}'")
-            if each.tags.get(f"{distance}_against") == protocol
-        }
-        best = min(distances, key=lambda version: distances[version])
-        client.set_registered_model_alias(name, f"best_{encoder}", best)
+        client.set_model_version_tag(name, version, scored, str(scores[distance]))
+        _move_alias(client, name, encoder, scored)
+
+
+def choose_best(
+    store: Store, execution: StageRun, network: str, encoder: str, scores: Mapping[str, Any]
+) -> bool:
+    """Move the alias ``best_<encoder>`` to the best version by the protocol of an evaluation.
+
+    Returns whether it moved: another protocol was used last.
+    """
+    with FileLock(root() / ".work" / "registry.lock"):
+        scored = protocol_tag(execution, encoder, scores)
+        return _move_alias(store.client, f"pokegan-{network}", encoder, scored)
+
+
+def protocol_tag(execution: StageRun, encoder: str, scores: Mapping[str, Any]) -> str:
+    """Return the tag that holds distances by a protocol: encoder, pictures, reference set."""
+    from pokegan.metrics.names import metric_name
+
+    reference = next(iter(execution.data_sets.values()), "")  # md5 of its features
+    return f"{metric_name('fd', encoder)}_{scores['pictures']}_{reference[:8]}"
+
+
+def _move_alias(client: MlflowClient, name: str, encoder: str, scored: str) -> bool:
+    """Set the alias to the version with the lowest distance in a tag; return whether it changed."""
+    versions = client.search_model_versions(f"name = '{name}'")
+    rated = [each for each in versions if scored in each.tags]
+    if not rated:
+        return False
+    alias = f"best_{encoder}"
+    best = min(rated, key=lambda version: (float(version.tags[scored]), int(version.version)))
+    if client.get_registered_model(name).aliases.get(alias) == best.version:
+        return False
+    client.set_registered_model_alias(name, alias, best.version)
+    return True
 
 
 def _log(client: MlflowClient, run_id: str, name: str, folder: Path, md5: str) -> str:

@@ -1,7 +1,7 @@
 """The MLflow store: where it is, how to connect, and which runs are still alive.
 
 The store is mlflow.db in the root of the repository, where a plain `mlflow ui` finds it, unless
-MLFLOW_TRACKING_URI is set.
+MLFLOW_TRACKING_URI is set. A local address in it is relative to that root.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import psutil
 from filelock import FileLock
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 EXPERIMENT = "pokegan"
+DEFAULT_URI = "sqlite:///mlflow.db"
 # The UI opens on the pages for training, not on those for language models.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 TIMEOUT = 5  # seconds for a request to a tracking server
@@ -66,9 +68,12 @@ class Store(NamedTuple):
     client: MlflowClient
     experiment: str
 
-    def find(self, tag: str, value: str) -> list[Run]:
-        """Return the runs with a tag, the newest first."""
-        return list(self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'"))
+    def find(self, tag: str, value: str, deleted: bool = False) -> list[Run]:
+        """Return the runs with a tag, the newest first; or those that a user has deleted."""
+        from mlflow.entities import ViewType
+
+        kind = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+        return list(self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'", kind))
 
     def create_run(self, name: str, tags: Mapping[str, str], started: int | None = None) -> Run:
         """Create a run of this process; the time is in milliseconds."""
@@ -115,34 +120,67 @@ class Store(NamedTuple):
 def connect() -> Store:
     """Connect to the store, which is created if it is missing.
 
-    Store and artifacts are anchored at the root of the repository: a stage in one of DVC's
-    temporary workspaces would otherwise lose its run, or its artifacts. A lock prevents that two
-    processes create the database at once.
+    A local store and its artifacts are anchored at the root of the repository: a stage in one of
+    DVC's temporary workspaces would otherwise lose its run, or its artifacts. A lock prevents that
+    two processes create the database at once.
     """
     mlflow = import_mlflow()
     home = root()
     lock = home / ".work" / "mlflow.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock, timeout=LOCK_TIMEOUT):
-        uri, artifacts = os.environ.get("MLFLOW_TRACKING_URI"), None
-        if uri:
-            mlflow.set_tracking_uri(uri)
-        else:
-            uri, artifacts = f"sqlite:///{home / 'mlflow.db'}", (home / "mlartifacts").as_uri()
-            mlflow.set_tracking_uri(uri)
+        named = os.environ.get("MLFLOW_TRACKING_URI")
+        uri, database_file = anchor(named or DEFAULT_URI, home)
+        artifacts = (database_file.parent / "mlartifacts").as_uri() if database_file else None
+        mlflow.set_tracking_uri(uri)
+        if not named:
             os.environ.pop("MLFLOW_TRACKING_URI", None)  # set by MLflow, not by the user
         if not uri.startswith("http"):
             import mlflow.store.db.utils as database
 
             database.MAX_RETRY_COUNT = 1  # MLflow would retry an unreachable database for minutes
         client = mlflow.MlflowClient()
-        if client.get_experiment_by_name(EXPERIMENT) is None:
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+        if client.get_experiment_by_name(name) is None:
             with suppress(mlflow.MlflowException):  # created by another repository in the meantime
-                client.create_experiment(EXPERIMENT, artifacts, EXPERIMENT_TAGS)
-        experiment = mlflow.set_experiment(EXPERIMENT)
-        if artifacts and experiment.artifact_location != artifacts:
-            relocate_artifacts(home / "mlflow.db", experiment.artifact_location, artifacts)
+                client.create_experiment(name, artifacts, EXPERIMENT_TAGS)
+        experiment = mlflow.set_experiment(name)
+        # A database elsewhere has not been moved with the repository.
+        if artifacts and database_file and database_file.is_relative_to(home):
+            former = experiment.artifact_location
+            if former != artifacts and former.startswith("file:"):
+                relocate_artifacts(database_file, former, artifacts)
+        remove_decoy(uri, database_file)
         return Store(client, experiment.experiment_id)
+
+
+def anchor(uri: str, home: Path) -> tuple[str, Path | None]:
+    """Return a tracking URI whose local path is absolute, and the file of a SQLite database.
+
+    Relative paths start at `home`. Addresses of servers are returned unchanged.
+    """
+    scheme, _, path = uri.partition(":")
+    if scheme == "sqlite":
+        from sqlalchemy import make_url
+
+        url = make_url(uri)
+        if not url.database or url.query:  # in memory, or with options of SQLite
+            return uri, None
+        file = home / url.database
+        # SQLAlchemy decodes the path, and reads what follows a question mark as options.
+        quoted = str(file).replace("%", "%25").replace("?", "%3F")
+        return f"sqlite:///{quoted}", file
+    if scheme == "file" or not path:
+        return (home / unquote(urlsplit(uri).path)).as_uri(), None
+    return uri, None
+
+
+def remove_decoy(uri: str, file: Path | None) -> None:
+    """Remove the empty folder that MLflow creates for a quoted path, which it does not decode."""
+    folder = Path(uri.removeprefix("sqlite:///")).parent
+    if file and folder != file.parent:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def relocate_artifacts(database: Path, former: str, artifacts: str) -> None:

@@ -26,6 +26,7 @@ from pokegan.tracking.child import (
 )
 from pokegan.tracking.lockfile import StageRun, finished
 from pokegan.tracking.parent import COMPLETE, Pipeline
+from pokegan.tracking.registry import choose_best
 from pokegan.tracking.results import large_file, read_results
 from pokegan.tracking.store import Store, is_permanent_error, is_running
 
@@ -98,7 +99,8 @@ class Synchronization:
         missing = [each for each in current if each.stage not in known]
         is_all = current == executions
         parent = self._choose(candidates)
-        if not parent and (self._pipeline.experiment or missing or is_all):
+        wanted = self._pipeline.experiment or missing or is_all
+        if not parent and wanted and not parents.is_deleted(self._store, self._pipeline):
             parent = self._create_parent(current)
         if parent:
             for execution in missing:
@@ -130,6 +132,8 @@ class Synchronization:
 
     def _create(self, execution: StageRun, parent: str) -> None:
         """Create the run of an execution below the parent."""
+        if self._store.find(FINGERPRINT, execution.fingerprint, deleted=True):
+            return
         if results := read_results(execution):
             tags = {RESTORED: "true", "dvc.exp": self._pipeline.experiment}
             run = create_run(self._store, execution, parent, results.started, tags)
@@ -177,6 +181,10 @@ class Synchronization:
             self.synced.append(parent.info.run_name)
         for execution, each in results:
             log_scores(self._store, current, execution, each)
+            encoder = execution.encoder
+            if encoder and not self._pipeline.revision:
+                found = self._store, execution, execution.network, encoder, each.values
+                self.synced += [f"best_{encoder}"] if choose_best(*found) else []
         # Closed by no stage, as the server or the process died.
         is_done = is_all or (parent.info.status == "RUNNING" and self.synced)
         if is_done and parent.info.status != "FINISHED" and not is_running(parent):

@@ -57,5 +57,8 @@ def test_a_failed_download_is_an_error(
 def test_an_own_copy_is_not_replaced(
     pokegan: Pokegan, release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("POKEGAN_INCEPTION_WEIGHTS", str(release))
+    assert f"POKEGAN_INCEPTION_WEIGHTS selects {release}" in pokegan("fetch", "inception").output
+    assert not (release.parent / ".weights").exists()
     monkeypatch.setenv("POKEGAN_INCEPTION_WEIGHTS", "/nowhere.pth")
-    assert_one_sentence(pokegan("fetch", "inception"), "selects /nowhere.pth", "unset it")
+    assert_one_sentence(pokegan("fetch", "inception"), "/nowhere.pth cannot be read", "unset")

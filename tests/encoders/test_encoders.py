@@ -1,6 +1,9 @@
 import dataclasses
 import hashlib
+import json
+import threading
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +11,20 @@ import numpy as np
 import pytest
 import timm
 import torch
+from click.testing import CliRunner
 from scipy.special import softmax
 from skimage.data import chelsea, coffee
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+from pokegan.cli.fetch import fetch
 from pokegan.core import published_weights
 from pokegan.core.errors import PipelineError
 from pokegan.encoders import alexnet, dinov2, effnet_lite0, inception
 from pokegan.metrics import encoding
 from pokegan.metrics.encoding import Encoder, encode, load_encoder
+from tests.conftest import Stage, assert_one_sentence, succeed
+from tests.models import save_model
 
 CPU = torch.device("cpu")
 ESPRESSO, CATS = 967, [281, 282, 285]  # tabby, tiger cat, Egyptian cat
@@ -145,6 +152,37 @@ def test_inception_equals_torch_fidelity(
         features, logits = reference(torch.from_numpy(drawings[:3]).permute(0, 3, 1, 2))
     np.testing.assert_allclose(found.features, features, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(found.logits, logits, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_fid_with_weights_from_a_server(
+    inception_weights: Path, stage: Stage, workspace: Path, drawings: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The stages of `make fid`, with a server on this machine in place of the public one."""
+    handler = partial(QuietHandler, directory=str(inception_weights.parent))
+    save_model(workspace / "model")
+    np.save("pictures.npy", drawings)
+    sha256 = hashlib.sha256(inception_weights.read_bytes()).hexdigest()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{inception_weights.name}"
+        published = dataclasses.replace(inception.WEIGHTS, url=url, sha256=sha256)
+        monkeypatch.setattr(inception, "WEIGHTS", published)
+        succeed(CliRunner().invoke(fetch, ["inception"]))
+        server.shutdown()
+    succeed(stage("encode", "inception", "pictures.npy", "features.npz"))
+    succeed(stage("evaluate", "dcgan819", "inception", "features.npz", "model", "scores"))
+    scores = json.loads(Path("scores/inception.json").read_text())
+    assert {"fid", "fid_spread", "fid_reals", "fid_infinity", "kid", "is"} <= scores.keys()
+    Path(".weights/inception.pth").unlink()
+    assert_one_sentence(CliRunner().invoke(fetch, ["inception"]), url, "could not be downloaded")
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder without a log."""
+
+    def log_message(self, *_: object) -> None: ...
 
 
 def test_inception_resizes_as_tensorflow_1(inception_encoder: Any) -> None:

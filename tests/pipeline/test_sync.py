@@ -203,6 +203,33 @@ def test_a_moved_repository_finds_its_artifacts(copy: Path) -> None:
     assert uri.startswith(artifacts)
 
 
+def test_what_a_user_deleted_stays_deleted(clone: Path) -> None:
+    synchronize()
+    client, experiment = connect()
+    (trained,) = runs(store(clone), TRAIN)
+    client.delete_run(trained.info.run_id)
+    assert "up to date" in synchronize()
+    assert not runs(store(clone), TRAIN)
+    for each in client.search_runs([experiment]):
+        client.delete_run(each.info.run_id)
+    assert "up to date" in synchronize()
+    assert not client.search_runs([experiment])
+
+
+def test_the_alias_is_that_of_the_protocol_in_the_workspace(copy: Path) -> None:
+    """A trial scored another generator by another protocol; then its files were restored."""
+    synchronize()
+    client, _ = connect()
+    name, alias = "pokegan-tiny", "best_effnet_lite0"
+    (mine,) = client.search_model_versions(f"name = '{name}'")
+    trial = client.create_model_version(name, mine.source, mine.run_id)
+    client.set_model_version_tag(name, trial.version, "fd_effnet_lite0_3_trial", "1.0")
+    client.set_registered_model_alias(name, alias, trial.version)
+    assert f"Completed: {alias}" in synchronize()
+    assert client.get_model_version_by_alias(name, alias).version == mine.version
+    assert "up to date" in synchronize()
+
+
 def test_runs_of_a_former_layout_of_the_pipeline_stay_as_they_are(clone: Path) -> None:
     """Their stages are in an old dvc.lock, but not in dvc.yaml."""
     lock = clone / "dvc.lock"

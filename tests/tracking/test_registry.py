@@ -14,7 +14,10 @@ from pokegan.compute.randomness import Streams
 from pokegan.core.params import read_params
 from pokegan.networks.sampling import generate_images, sample_latents
 from pokegan.networks.weights import load_network
+from pokegan.tracking.lockfile import StageRun
+from pokegan.tracking.registry import choose_best
 from pokegan.tracking.run import track_run
+from pokegan.tracking.store import connect
 from tests.conftest import run
 from tests.models import save_model
 from tests.tracking.toy import runs, store
@@ -51,9 +54,17 @@ def test_the_alias_belongs_to_the_lowest_distance_among_versions_scored_alike(
     evaluate(workspace, 2, 200.0)  # the same weights are no new version
     versions = client(workspace).search_model_versions(f"name = '{NAME}'")
     assert sorted(int(each.version) for each in versions) == [1, 2, 3]
-    # Fewer pictures give a larger distance.
+    # Fewer pictures give a larger distance: the scores of each protocol stay beside each other.
+    evaluate(workspace, 2, 370.0, pictures=100)
     evaluate(workspace, 3, 350.0, pictures=100)
     assert best(workspace) == (3, "350.0")
+    evaluate(workspace, 4, 240.0)
+    assert best(workspace)[0] == 2
+    # Back to the other protocol without an evaluation.
+    few = {"pictures": 100}
+    assert choose_best(connect(), StageRun("evaluate", {}), "dcgan819", "effnet_lite0", few)
+    assert best(workspace)[0] == 3
+    assert not choose_best(connect(), StageRun("evaluate", {}), "dcgan819", "effnet_lite0", few)
     assert "Warning" not in capsys.readouterr().err
 
 

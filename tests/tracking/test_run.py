@@ -47,6 +47,16 @@ def test_a_run_is_anchored_at_the_root_and_its_parent_named_after_the_experiment
     assert not runs(store(workspace))
 
 
+def test_the_experiment_may_have_another_name(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    with track_run("augment", read_params("seed")) as run:
+        assert run.id
+    client = mlflow.MlflowClient(store(workspace))
+    assert client.get_experiment(client.get_run(run.id).info.experiment_id).name == "mine"
+
+
 def fail() -> None:
     raise ValueError
 
