@@ -5,8 +5,8 @@ from importlib import import_module
 import click
 
 COMMANDS = (
-    "sample", "interpolate", "reconstruct", "neighbours", "score", "play", "study", "ui", "sync",
-    "fetch", "affected",
+    "sample", "interpolate", "reconstruct", "neighbours", "score", "play", "study", "ablation",
+    "ui", "sync", "fetch", "affected",
 )  # fmt: skip
 
 

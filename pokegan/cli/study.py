@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import re
 import signal
-import subprocess
 import sys
 import warnings
 from math import inf
@@ -17,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import click
 from pydantic import Field, model_validator
 
+from pokegan.cli.experiments import Value, check, command, committed, run, stage_of
 from pokegan.core.errors import PipelineError
-from pokegan.core.params import load_yaml, read_networks, read_params, validate
-from pokegan.core.provenance import git, root
+from pokegan.core.params import load_yaml, validate
+from pokegan.core.provenance import root
 from pokegan.core.schema import EncoderName, Section
 from pokegan.metrics.names import metric_name
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 HEARTBEAT = 60  # seconds between a worker's signs of life; after two without, it counts as dead
 MAX_RETRIES = 2  # of a trial whose worker died
 MAX_FAILURES = 3  # in a row, after which a study stops
-Value = str | bool | int | float | None
 
 
 class Range(Section):
@@ -71,18 +68,12 @@ class StudyFile(Section):
                 raise ValueError(f"space.{key}: low must be less than high, and above 0 with log")
         return self
 
-    def stage(self) -> str:
-        """Return the DVC stage that computes the score."""
-        reference = read_networks()[self.network].reference
-        return f"evaluate_{reference}@{self.network}-{self.encoder}"
-
     def scores(self, experiment: str) -> dict[str, float]:
         """Return the scores that an experiment committed, and whether its generator collapsed."""
         folder = f"reports/networks/{self.network}"
-        revision = git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{experiment}")
-        scores = git("show", f"{revision}:{folder}/scores/{self.encoder}.json")
-        history = csv.DictReader(git("show", f"{revision}:{folder}/history.csv").splitlines())
-        *_, last = history
+        scores = committed(experiment, f"{folder}/scores/{self.encoder}.json")
+        history = committed(experiment, f"{folder}/history.csv")
+        *_, last = csv.DictReader(history.splitlines())
         return {**json.loads(scores), "collapsed": float(last["collapsed"])}
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
@@ -125,35 +116,13 @@ def study(file: Path, trials: int, storage: str | None, push: bool) -> None:
     pokegan study studies/dcgan819.yaml --storage postgresql://host/pokegan --push
     """  # noqa: D301
     described = validate(StudyFile, load_yaml(file), file)
-    check(described, file)
+    keys = dict.fromkeys(described.space) | described.overrides
+    check(file, [described.network], described.encoder, keys)
     opened = open_study(described, file, storage)
     # SystemExit queues an interrupted trial again.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     run_trials(opened, described, trials, push)
     show_best(opened)
-
-
-def check(described: StudyFile, file: Path) -> None:
-    """Raise a PipelineError unless the study can be run here."""
-    params = read_params("evaluate")
-    if described.network not in (known := read_networks()):
-        raise PipelineError(
-            f"{file}: network is {described.network!r}, but it must be one of {', '.join(known)}."
-        )
-    encoders = described.overrides.get("evaluate.encoders", params.evaluate.encoders)
-    if described.encoder not in (encoders if isinstance(encoders, list) else [encoders]):
-        raise PipelineError(
-            f"{file}: encoder {described.encoder} is not in evaluate.encoders; add it to "
-            "params.yaml or to overrides."
-        )
-    keys = read_params(*type(read_params()).model_fields).flat()
-    for key in (*described.space, *described.overrides):
-        if key not in keys:
-            raise PipelineError(f"{file}: {key} is not a parameter in params.yaml; correct it.")
-    if not all(git("config", f"user.{key}", check=False) for key in ("name", "email")):
-        raise PipelineError(
-            "DVC experiments need an author: set git config user.name and user.email."
-        )
 
 
 def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
@@ -232,11 +201,10 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
 
     name = f"{described.name}-{trial.number}"
     values = {**described.overrides, **described.suggest(trial)}
-    changes = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in values.items()]
-    click.echo(f"{name}: {' '.join(changes)}", err=True)
-    options = [word for change in changes for word in ("--set-param", change)]
+    words = command(name, values, stage_of(described.network, described.encoder))
+    click.echo(" ".join(words), err=True)
     try:
-        run("dvc", "exp", "run", "--temp", "--force", "--name", name, *options, described.stage())
+        run(*words)
     except (KeyboardInterrupt, SystemExit):
         opened.enqueue_trial(trial.params)  # its training resumes from the checkpoint
         raise
@@ -251,24 +219,6 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
     if scores["collapsed"]:
         raise TrialPruned(f"{name}: the generator has collapsed.")
     return float(scores[metric_name(described.metric, described.encoder)])
-
-
-def run(*command: str) -> None:
-    """Run a command, copy its output to standard error, and raise its first error if it fails."""
-    # A trial is no part of the stage or experiment that this process may run in.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
-    errors: list[str] = []
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout
-        for line in process.stdout:
-            click.echo(line.rstrip(), err=True)
-            if re.match("error: ", line, re.IGNORECASE):
-                errors.append(line[len("error: ") :].strip())
-    if process.returncode:
-        reason = errors[0] if errors else f"exit code {process.returncode}"
-        raise PipelineError(f"{' '.join(command[:3])} failed: {reason}")
 
 
 def show_best(opened: Study) -> None:

@@ -1,0 +1,84 @@
+"""Run DVC experiments and read their results, for studies and ablations."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import click
+
+from pokegan.core.errors import PipelineError
+from pokegan.core.params import read_networks, read_params
+from pokegan.core.provenance import git
+
+Value = str | bool | int | float | None
+
+
+def stage_of(network: str, encoder: str) -> str:
+    """Return the DVC stage that scores a network by an encoder."""
+    return f"evaluate_{read_networks()[network].reference}@{network}-{encoder}"
+
+
+def check(
+    file: Path, networks: Iterable[str], encoder: str, overrides: Mapping[str, object]
+) -> None:
+    """Raise a PipelineError unless experiments with these networks and parameters can be run."""
+    known, params = read_networks(), read_params("evaluate")
+    for network in networks:
+        if network not in known:
+            raise PipelineError(
+                f"{file}: network is {network!r}, but it must be one of {', '.join(known)}."
+            )
+    encoders = overrides.get("evaluate.encoders", params.evaluate.encoders)
+    if encoder not in (encoders if isinstance(encoders, list) else [encoders]):
+        raise PipelineError(
+            f"{file}: encoder {encoder} is not in evaluate.encoders; add it to "
+            "params.yaml or to overrides."
+        )
+    keys = read_params(*type(read_params()).model_fields).flat()
+    for key in overrides:
+        if key not in keys:
+            raise PipelineError(f"{file}: {key} is not a parameter in params.yaml; correct it.")
+    if not all(git("config", f"user.{key}", check=False) for key in ("name", "email")):
+        raise PipelineError(
+            "DVC experiments need an author: set git config user.name and user.email."
+        )
+
+
+def command(name: str, values: Mapping[str, object], stage: str) -> list[str]:
+    """Return the command that runs an experiment with changed parameters."""
+    changes = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in values.items()]
+    options = [word for change in changes for word in ("-S", change)]
+    return ["dvc", "exp", "run", "--temp", "--force", "--name", name, *options, stage]
+
+
+def run(*command: str) -> None:
+    """Run a command, copy its output to standard error, and raise its first error if it fails."""
+    # An experiment is no part of the stage or experiment that this process may run in.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    errors: list[str] = []
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            click.echo(line.rstrip(), err=True)
+            if re.match("error: ", line, re.IGNORECASE):
+                errors.append(line[len("error: ") :].strip())
+    if process.returncode:
+        reason = errors[0] if errors else f"exit code {process.returncode}"
+        raise PipelineError(f"{' '.join(command[:3])} failed: {reason}")
+
+
+def revision(experiment: str) -> str:
+    """Return the commit of an experiment; "" if it does not exist."""
+    return git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{experiment}")
+
+
+def committed(experiment: str, path: str) -> str:
+    """Return the content of a file that an experiment committed to git."""
+    return git("show", f"{revision(experiment)}:{path}")
