@@ -12,7 +12,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -88,7 +88,9 @@ def atomic_write(output: Path) -> Iterator[Path]:
             if remains.is_dir() and not remains.is_symlink():
                 shutil.rmtree(remains)
             else:
-                remains.unlink(missing_ok=True)
+                # A read-only file system refuses to remove a file that does not exist.
+                with suppress(OSError):
+                    remains.unlink(missing_ok=True)
 
 
 def save_array(output: Path, array: np.ndarray) -> None:

@@ -72,7 +72,7 @@ def parse_yaml(content: str | bytes, file: Path) -> dict[str, Any]:
             f"{file} is not valid YAML: {reason}. Fix or restore the file."
         ) from error
     if not isinstance(values, dict):
-        raise PipelineError(f"{file} is empty; restore it with git checkout {file}.")
+        raise PipelineError(f"{file} holds no mapping; restore it with git checkout {file}.")
     return values
 
 

@@ -85,7 +85,7 @@ def test_missing_keys_missing_files_and_invalid_yaml_are_reported(workspace: Pat
     with pytest.raises(PipelineError, match=r"params.yaml is not valid YAML.* line \d+"):
         read_params("seed")
     file.write_text("")
-    with pytest.raises(PipelineError, match="params.yaml is empty"):
+    with pytest.raises(PipelineError, match="params.yaml holds no mapping"):
         read_params("seed")
     file.unlink()
     with pytest.raises(PipelineError, match="root of the repository"):

@@ -44,8 +44,9 @@ def read_folder(folder: Path, parameter: str) -> Iterator[tuple[str, Path]]:
 def list_files(folder: Path) -> list[Path]:
     """Return the sorted paths of all files below a folder, except hidden files and folders.
 
-    Raises a PipelineError if a folder cannot be read, or a link leaves the folder. A link to a
-    folder inside is not followed: its files are found at their own place.
+    Raises a PipelineError if a folder cannot be read, if a link leaves the folder or leads to
+    nothing, and for pipes and devices. A link to a folder inside is not followed: its files are
+    found at their own place.
     """
     files: list[Path] = []
 
@@ -56,6 +57,10 @@ def list_files(folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found = [Path(place, name) for name in (*folders, *names) if not name.startswith(".")]
         for path in found:
+            if not (path.is_file() or path.is_dir()):
+                raise PipelineError(
+                    f"{path} is neither a file nor a folder, nor a link to one; remove it."
+                )
             if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
                 raise PipelineError(
                     f"{path} is a link that leaves {folder}; replace it by what it links to, or "

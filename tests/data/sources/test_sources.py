@@ -88,6 +88,13 @@ def test_a_link_that_leaves_the_folder_is_refused(
         (pictures / name).symlink_to(target)
         download.fails("folder", str(pictures), name, "link that leaves")
         (pictures / name).unlink()
+    for name in ("nothing", "itself"):
+        (pictures / name).symlink_to(pictures / "itself")
+        download.fails("folder", str(pictures), name, "neither a file nor a folder")
+        (pictures / name).unlink()
+    os.mkfifo(pictures / "pipe")
+    download.fails("folder", str(pictures), "pipe is neither a file nor a folder")
+    (pictures / "pipe").unlink()
     (pictures / "again").symlink_to(pictures / "deep")
     assert len(download.names("folder", str(pictures))) == 3
 
