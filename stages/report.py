@@ -25,6 +25,10 @@ PATH = click.Path(path_type=Path)
     "--types", required=True, nargs=2, type=PATH,
     help="Mean images of the types (.npz), and their classification (.json).",
 )  # fmt: skip
+@click.option(
+    "--seeds", required=True, type=PATH,
+    help="Folder with results of trainings with several seeds (.json).",
+)  # fmt: skip
 def report(
     page: Path,
     grids: Path,
@@ -34,6 +38,7 @@ def report(
     enlarged: Path,
     data_sets: tuple[Path, ...],
     types: tuple[Path, Path],
+    seeds: Path,
 ) -> None:
     """Render the results below the folder NETWORKS as PAGE, a self-contained HTML file.
 
@@ -52,9 +57,8 @@ def report(
         with atomic_write(grids) as pngs, atomic_write(animations) as webps:
             pngs.mkdir()
             webps.mkdir()
-            html = render_page(
-                trained, untrained, encoders, reference, enlarged, data_sets, types, pngs, webps
-            )
+            data = reference, enlarged, data_sets, types, seeds
+            html = render_page(trained, untrained, encoders, *data, pngs, webps)
         save_text(page, html)
         run.log_artifact(page)
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB", err=True)

@@ -16,7 +16,7 @@ from pydantic import Field
 from pokegan.cli.experiments import Value, check, command, committed, revision, run, stage_of
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import atomic_write, read_json, save_json
-from pokegan.core.params import load_yaml, validate
+from pokegan.core.params import digest, load_yaml, validate
 from pokegan.core.provenance import root
 from pokegan.core.schema import EncoderName, Section
 
@@ -143,6 +143,7 @@ def save_results(described: AblationFile, row: Row, seed: int) -> None:
     result = {
         "network": row.network,
         "seed": seed,
+        "params_md5": digest(facts["params"]),
         "overrides": row.overrides,
         "pictures_seen": round(facts["epochs"] * facts["pictures"]),
         **{key: facts[key] for key in FACTS},

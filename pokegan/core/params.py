@@ -5,7 +5,10 @@ invisible to it. Which networks there are is read from `vars` in dvc.yaml. A fil
 invalid raises a PipelineError.
 """
 
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -117,6 +120,12 @@ def flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             pairs.append((f"{prefix}{key}", value))
     return pairs
+
+
+def digest(params: Mapping[str, Any]) -> str:
+    """Return the md5 of parameters, ``section.key`` → value, without the seed."""
+    kept = sorted((key, value) for key, value in params.items() if key != "seed")
+    return hashlib.md5(json.dumps(kept).encode(), usedforsecurity=False).hexdigest()
 
 
 def read_params(*names: str, file: Path = PARAMS_FILE) -> Params:

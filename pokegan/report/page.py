@@ -10,7 +10,7 @@ from pokegan.report import images
 from pokegan.report.charts import DASHES, curves, palette
 from pokegan.report.inspections import comparisons, inspections
 from pokegan.report.results import NetworkResults
-from pokegan.report.scores import TRAINING_TITLES, encoder_scores
+from pokegan.report.scores import TRAINING_TITLES, encoder_scores, trainings
 from pokegan.report.types import classification, read_types
 
 # Template → heading.
@@ -44,6 +44,7 @@ def render_page(
     enlarged: Path,
     data_sets: Sequence[Path],
     types: tuple[Path, Path],
+    seeds: Path,
     grids: Path,
     animations: Path,
 ) -> str:
@@ -62,6 +63,7 @@ def render_page(
         time_lapses={each.name: images.time_lapse(each, grids, animations) for each in networks},
         rate=images.RATE,
         scores=[encoder_scores(encoder, networks, colors) for encoder in encoders],
+        trainings=trainings(seeds, networks, encoders),
         comparison=comparisons(networks, colors),
         training=curves({each.name: each.history for each in networks}, TRAINING_TITLES, colors),
         **inspected,

@@ -1,9 +1,12 @@
 """Scores and losses of the networks, as curves over the training and as a table."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
-from pokegan.core.files import reading
+from pokegan.core.files import read_json, reading
+from pokegan.core.params import digest
 from pokegan.metrics.names import metric_name
 from pokegan.report.charts import curves
 from pokegan.report.results import ENCODERS, NetworkResults
@@ -63,3 +66,26 @@ def encoder_scores(
         "infinity": infinity,
         "charts": curves(tables, titles, colors, real),
     }
+
+
+def trainings(
+    folder: Path, networks: Sequence[NetworkResults], encoders: Sequence[str]
+) -> dict[str, dict[str, tuple[int, float, float]]]:
+    """Return encoder → network → number, mean and deviation of Fréchet distances over trainings.
+
+    The folder holds results of trainings (.json). Those with the parameters of the present one, the
+    seed aside, count; networks with fewer than two of them are left out.
+    """
+    found: dict[str, dict[str, tuple[int, float, float]]] = {name: {} for name in encoders}
+    results = {file: read_json(file) for file in sorted(folder.glob("*.json"))}
+    for network in networks:
+        params = digest(network.run["params"])
+        for encoder in encoders:
+            key, distances = metric_name("fd", encoder), []
+            for file, values in results.items():
+                with reading(file):
+                    same = values["network"] == network.name and values["params_md5"] == params
+                    distances += [values[key]] if same and key in values else []
+            if len(distances) > 1:
+                found[encoder][network.name] = len(distances), mean(distances), stdev(distances)
+    return found

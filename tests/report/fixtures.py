@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from pokegan.core.grids import GAP
+from pokegan.core.params import digest
 from pokegan.metrics.names import metric_name
 from stages.report import report
 from tests.conftest import NETWORKS, ROOT, TINY, disable_tracking, set_params
@@ -49,6 +50,7 @@ def save_all(root: Path, images: np.ndarray) -> None:
     save_network(networks / PLAIN, images, [], parts=())
     (networks / "removed").mkdir()
     save_types(root / "reports")
+    save_seeds(root / "reports/ablations/seeds", networks / FULL)
 
 
 def render(root: Path) -> Result:
@@ -57,6 +59,7 @@ def render(root: Path) -> Result:
     arguments = "reports/index.html reports/grids reports/animations reports/networks"
     arguments += " --reference data/pokemon819.npy --enlarged data/pokemon2457.npy"
     arguments += " --dataset data/pokemon819.npy --types reports/types.npz reports/types.json"
+    arguments += " --seeds reports/ablations/seeds"
     with chdir(root), pytest.MonkeyPatch.context() as patch:
         disable_tracking(patch)
         return CliRunner().invoke(report, arguments.split())
@@ -133,6 +136,16 @@ def save_scores(folder: Path, encoder: str, scores: tuple[str, ...] = SCORES) ->
     save_json(folder / f"{encoder}.json", values)
     table = [{"epoch": epoch, "step": 4 * epoch, **curve} for epoch in (60, 120)]
     pd.DataFrame(table).to_csv(folder / f"{encoder}.csv", index=False)
+
+
+def save_seeds(folder: Path, network: Path) -> None:
+    """Write results of three trainings of a network, and of one with other parameters."""
+    folder.mkdir(parents=True)
+    params = json.loads((network / "run.json").read_text())["params"]
+    for seed, distance in enumerate([100.0, 110.0, 120.0, 900.0]):
+        used = {**params, "seed": seed, "lr": 0.1 if distance == 900 else params["lr"]}
+        result = {"network": network.name, "params_md5": digest(used)}
+        save_json(folder / f"{seed}.json", {**result, metric_name("fd", LITE): distance})
 
 
 def save_inspection(folder: Path, images: np.ndarray, parts: tuple[str, ...]) -> None:

@@ -33,6 +33,18 @@ def test_scores_have_the_names_of_their_encoder(
     assert ("classifier score" in titles) == (LITE in encoders)
 
 
+def test_scores_over_trainings_are_those_of_the_same_parameters(
+    root: Path, text: Callable[[], str]
+) -> None:
+    (cells,) = re.findall(r"over trainings</th>(.*?)</tr>", text())
+    assert re.findall(r"<strong>(.*?)</strong> <small>± (.*?)<.*?(\d) seeds", cells) == [
+        ("110.0", "10.0", "3")
+    ]
+    for seed in (0, 1):
+        (root / f"reports/ablations/seeds/{seed}.json").unlink()
+    assert "over trainings</th>" not in text()
+
+
 def test_scores_without_an_encoder_have_a_table_and_a_chart(
     root: Path, text: Callable[[], str]
 ) -> None:
