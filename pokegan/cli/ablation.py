@@ -13,7 +13,15 @@ import click
 from filelock import FileLock, Timeout
 from pydantic import Field
 
-from pokegan.cli.experiments import Value, check, command, committed, revision, run, stage_of
+from pokegan.cli.experiments import (
+    Value,
+    check,
+    command,
+    committed,
+    revision,
+    run_experiment,
+    stage_of,
+)
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import atomic_write, read_json, save_json
 from pokegan.core.params import digest, load_yaml, validate
@@ -63,10 +71,10 @@ class AblationFile(Section):
         """Return the name of the experiment of a row with a seed."""
         return f"{self.name}-{row.name}-{seed}"
 
-    def command(self, row: Row, seed: int) -> list[str]:
-        """Return the command that runs it."""
+    def arguments(self, row: Row, seed: int) -> tuple[str, dict[str, object], str]:
+        """Return name, changed parameters and stage of the experiment."""
         values = {"seed": seed, **row.overrides}
-        return command(self.experiment(row, seed), values, stage_of(row.network, self.encoder))
+        return self.experiment(row, seed), values, stage_of(row.network, self.encoder)
 
     def file(self, row: Row, seed: int) -> Path:
         """Return the file with its results."""
@@ -109,10 +117,8 @@ def complete(described: AblationFile, row: Row, seed: int) -> None:
         with FileLock(lock, timeout=0):
             if target.exists() and read_json(target)["overrides"] == row.overrides:
                 return
-            words = described.command(row, seed)
-            click.echo(" ".join(words), err=True)
             if not (revision(experiment) and is_same(experiment, row)):
-                run(*words)
+                run_experiment(*described.arguments(row, seed))
             save_results(described, row, seed)
     except Timeout:
         click.echo(f"{experiment} is run by another process.", err=True)
@@ -201,7 +207,7 @@ def table_row(described: AblationFile, row: Row, results: list[dict[str, Any]]) 
 def describe(described: AblationFile, row: Row, file: Path) -> list[str]:
     """Return the samples of a row's first seed, and the command that reproduces it."""
     picture = Path(*[".."] * len(Path(described.page).parent.parts), file.with_suffix(".webp"))
-    words = described.command(row, row.seeds[0])
+    words = command(*described.arguments(row, row.seeds[0]))
     return [
         f"## {row.title[0].upper()}{row.title[1:]}",
         f"![Samples]({picture.as_posix()})",

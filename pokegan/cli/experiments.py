@@ -53,7 +53,16 @@ def command(name: str, values: Mapping[str, object], stage: str) -> list[str]:
     """Return the command that runs an experiment with changed parameters."""
     changes = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in values.items()]
     options = [word for change in changes for word in ("-S", change)]
-    return ["dvc", "exp", "run", "--temp", "--force", "--name", name, *options, stage]
+    return ["dvc", "exp", "run", "--temp", "--name", name, *options, stage]
+
+
+def run_experiment(name: str, values: Mapping[str, object], stage: str) -> None:
+    """Run an experiment, which replaces one of the same name."""
+    if revision(name):
+        run("dvc", "exp", "remove", name)  # --force would run all stages again
+    words = command(name, values, stage)
+    click.echo(" ".join(words), err=True)
+    run(*words)
 
 
 def run(*command: str) -> None:

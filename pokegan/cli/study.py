@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import click
 from pydantic import Field, model_validator
 
-from pokegan.cli.experiments import Value, check, command, committed, run, stage_of
+from pokegan.cli.experiments import Value, check, committed, run, run_experiment, stage_of
 from pokegan.core.errors import PipelineError
 from pokegan.core.params import load_yaml, validate
 from pokegan.core.provenance import root
@@ -201,10 +201,8 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
 
     name = f"{described.name}-{trial.number}"
     values = {**described.overrides, **described.suggest(trial)}
-    words = command(name, values, stage_of(described.network, described.encoder))
-    click.echo(" ".join(words), err=True)
     try:
-        run(*words)
+        run_experiment(name, values, stage_of(described.network, described.encoder))
     except (KeyboardInterrupt, SystemExit):
         opened.enqueue_trial(trial.params)  # its training resumes from the checkpoint
         raise
