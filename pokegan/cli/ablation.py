@@ -160,24 +160,27 @@ def save_results(described: AblationFile, row: Row, seed: int) -> None:
 
 def write_page(described: AblationFile) -> None:
     """Write the page: a table of all results, and samples and command of each row."""
-    lines, details, reference = [], [], None
+    lines, details, all_results = [], [], []
     for row in described.rows:
         files = [described.file(row, seed) for seed in row.seeds]
         results = [read_json(file) for file in files if file.exists()]
         if results:
-            reference = reference or results[0]
+            all_results += results
             lines.append(table_row(described, row, results))
             details += describe(described, row, files[0])
-    if reference is None:
+    if not all_results:
         raise PipelineError(f"There are no results in {RESULTS / described.name}; run all rows.")
     head = ["row", "seeds", "pictures seen", "minutes", *SCORES.values()]
     table = [head, ["---", *["---:"] * (len(head) - 1)], *lines]
-    real = reference[f"fd_{described.encoder}_reals"]
+    reference = all_results[0]
+    used = {key: {str(each[key]) for each in all_results} for key in FACTS}
+    device, threads, precision = (
+        " or ".join(sorted(used[key])) for key in ("device_name", "threads", "precision")
+    )
     protocol = (
         f"Scores by {described.encoder}, {reference['pictures']} pictures per side; real against "
-        f"real pictures: {real:.1f}. Mean ± standard deviation over seeds. "
-        f"{reference['threads']} thread(s) on {reference['device_name']}, "
-        f"{reference['precision']}, torch {reference['torch']}."
+        f"real pictures: {reference[f'fd_{described.encoder}_reals']:.1f}. Mean ± standard "
+        f"deviation over seeds. {device}, {precision}, threads: {threads}."
     )
     parts = [
         f"# {described.title}",
@@ -209,7 +212,7 @@ def describe(described: AblationFile, row: Row, file: Path) -> list[str]:
     picture = Path(*[".."] * len(Path(described.page).parent.parts), file.with_suffix(".webp"))
     words = command(*described.arguments(row, row.seeds[0]))
     return [
-        f"## {row.title[0].upper()}{row.title[1:]}",
+        f"## {row.title}",
         f"![Samples]({picture.as_posix()})",
         f"```console\n{' '.join(words)}\n```",
     ]
