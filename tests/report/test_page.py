@@ -7,6 +7,7 @@ import pytest
 
 from pokegan.report.charts import QUANTILES
 from tests.browser import NAMES, PROGRAM, Browser, browser
+from tests.report.fixtures import SCORES
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"none of {', '.join(NAMES)} is installed")
 
@@ -49,10 +50,12 @@ def test_the_whole_page_is_displayed(
     })"""
     charts = [tuple(each) for each in chromium.run(chart)]
     # Two networks, two points each, and a target for the pointer around each.
-    scores_and_training = [(2, 2 * 2 * 2, True, True, True)] * 13
+    curve = (2, 2 * 2 * 2, True, True, True)
+    # A target for each of 16 frequencies.
+    spectra = (2, 2 * 16, True, True, True)
     # A target for each quantile.
     distributions = [(n, n * len(QUANTILES), True, True, True) for n in (3, 3, 4, 1)]
-    assert charts == scores_and_training + distributions
+    assert charts == [*[curve] * len(SCORES), spectra, *[curve] * 5, *distributions]
     background = chromium.run("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
 
@@ -65,10 +68,11 @@ def test_lines_of_a_chart_differ_by_color_or_dashes(chromium: Browser, file: Pat
     charts = chromium.run(lines)
     first, second, ink = "#0072B2", "#E69F00", "currentColor"
     assert charts[0] == [[first, "5,4"], [second, "5,4"], [first, None], [second, None]]
-    assert charts[12] == [[first, None], [second, None]]
-    assert charts[14] == [[second, "1,0"], [ink, "7,4"], [ink, "2,3"]]
-    assert charts[15] == [[first, "1,0"], [ink, "7,4"], [ink, "2,3"], [ink, "9,3,2,3"]]
-    assert charts[16] == [[ink, "7,4"], [first, "1,0"]]
+    assert charts[8] == [[ink, "7,4"], [first, None], [second, None]]
+    assert charts[13] == [[first, None], [second, None]]
+    assert charts[15] == [[second, "1,0"], [ink, "7,4"], [ink, "2,3"]]
+    assert charts[16] == [[first, "1,0"], [ink, "7,4"], [ink, "2,3"], [ink, "9,3,2,3"]]
+    assert charts[17] == [[ink, "7,4"], [first, "1,0"]]
 
 
 def test_points_show_their_values(chromium: Browser, file: Path) -> None:
