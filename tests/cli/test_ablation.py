@@ -101,6 +101,7 @@ def test_rows_are_experiments_whose_results_are_kept(call: Ablation, repository:
     assert "![Samples](../reports/ablations/a/wide-1.webp)" in page
     assert "8 pictures per side; real against real pictures: 1.0." in page
     # The command of the page gives the same result.
+    run("dvc", "exp", "remove", "a-narrow-1", cwd=repository)
     (line,) = [each for each in page.splitlines() if "--name a-narrow-1" in each]
     run(*line.split(), cwd=repository)
     # Results that came with a clone need no experiment, others come from one that exists.

@@ -145,7 +145,8 @@ def test_diverged_and_collapsed_trials_are_pruned_and_failures_end_a_study(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_trial_is_run_again(repository: Path, number: signal.Signals) -> None:
     name = f"stopped-{number.name}"
-    file = write(repository / f"{name}.yaml")
+    # With parameters of their own: DVC would restore those of another trial.
+    file = write(repository / f"{name}.yaml", seed=100 + number)
     hold, held = repository / ".work/hold", repository / ".work/held"
     hold.parent.mkdir(exist_ok=True)
     hold.touch()
