@@ -91,7 +91,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**clean, "PATH": path, **NO_GIT_SETTINGS, **more}
 
 
-def run(*command: str, cwd: Path, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+def run(
+    *command: str, cwd: Path, check: bool = True, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command; raise with its output if it fails and `check` is set."""
     result = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, env=environment(**env)

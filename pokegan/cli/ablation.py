@@ -73,7 +73,7 @@ class AblationFile(Section):
 
     def arguments(self, row: Row, seed: int) -> tuple[str, dict[str, object], str]:
         """Return name, changed parameters and stage of the experiment."""
-        values = {"seed": seed, **row.overrides}
+        values: dict[str, object] = {"seed": seed, **row.overrides}
         return self.experiment(row, seed), values, stage_of(row.network, self.encoder)
 
     def file(self, row: Row, seed: int) -> Path:
