@@ -56,9 +56,8 @@ def inspect(
     for path, images in ((pictures, training), (reference, real)):
         check_resolution(path, images.shape[1], read_config(model)["resolution"])
     task = make_task(read_labels(types, len(real)))
-    species, originals = read_species(
-        manifest, len(training), numbered=params.label.npm is not None
-    )
+    numbered = params.label.npm is not None
+    species, originals = read_species(manifest, len(training), numbered)
     set_deterministic(params.seed)
     device = choose_device()
     with track_run(stage, params) as run:

@@ -15,6 +15,8 @@ from pokegan.core.schema import ENCODERS
 if TYPE_CHECKING:
     import numpy as np
 
+    from pokegan.metrics.encoding import Encoder
+
 
 @click.command()
 @click.argument("reals", metavar="REAL", type=common.PATH)
@@ -65,13 +67,7 @@ def score(
     set_deterministic(seed)
     device = choose_device()
     loaded = [load_encoder(name, device) for name in encoders]
-    if difference := describe_difference(*sets):
-        sides = ", ".join(f"{each.side}×{each.side} for {each.name}" for each in loaded)
-        click.echo(
-            f"Warning: {difference}. The scores measure this difference, too: all images are "
-            f"resized (to {sides}), but lost details and compression artifacts remain.",
-            err=True,
-        )
+    warn_of_difference(describe_difference(*sets), loaded)
     scores: dict[str, float] = {}
     with progress_bar("score", len(loaded) * sum(map(len, sets + halves))) as bar:
         for encoder in loaded:
@@ -94,6 +90,17 @@ def score(
     }
     click.echo(format_table(scores, *map(len, sets + halves[:1])), err=True)
     click.echo(json.dumps(result, indent=2))
+
+
+def warn_of_difference(difference: str, loaded: list[Encoder]) -> None:
+    """Warn that the sets have other sizes or formats, if there is a difference."""
+    sides = ", ".join(f"{each.side}×{each.side} for {each.name}" for each in loaded)
+    if difference:
+        click.echo(
+            f"Warning: {difference}. The scores measure this difference, too: all images are "
+            f"resized (to {sides}), but lost details and compression artifacts remain.",
+            err=True,
+        )
 
 
 def select(
