@@ -14,7 +14,7 @@ from pokegan.compute.device import choose_device, set_deterministic
 from pokegan.core.provenance import machine
 from pokegan.encoders.effnet_lite0 import Encoder
 from pokegan.metrics.distances import frechet_distance
-from pokegan.metrics.encoding import BATCH_SIZE, encode
+from pokegan.metrics.encoding import BATCH_PIXELS, encode
 
 IMAGES, DIMENSIONS = 1024, 2048
 ENCODED = 128
@@ -47,7 +47,7 @@ def main(rounds: int) -> None:
     encoder = Encoder(device)
     images = rng.integers(0, 256, (ENCODED, 64, 64, 3), dtype=np.uint8)
     inputs = encoder.normalize(torch.from_numpy(images).to(device))
-    batch_size = BATCH_SIZE[device.type]
+    batch_size = BATCH_PIXELS[device.type] // encoder.side**2
 
     @torch.inference_mode()
     def run_network(size: int) -> None:

@@ -1,11 +1,13 @@
 """EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet; its weights are a Python package."""
 
+from itertools import pairwise
 from typing import Any
 
 import timm
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pokegan.core.published_weights import packaged
 
@@ -29,6 +31,7 @@ class Encoder:
         names = self.network.state_dict()
         self.network.load_state_dict(dict(zip(names, weights.values(), strict=True)))
         self.network.eval().requires_grad_(False)
+        fold_batch_norms(self.network)
         self.network.to(device).to(memory_format=torch.channels_last)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,3 +50,12 @@ class Encoder:
         )
         scaled = resized.clamp_(0, 255).div_(127.5).sub_(1)
         return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def fold_batch_norms(network: nn.Module) -> None:
+    """Replace each batch norm by other weights of the convolution before it."""
+    for module in list(network.modules()):
+        for (first, convolution), (second, norm) in pairwise(list(module.named_children())):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, first, fuse_conv_bn_eval(convolution, norm))
+                setattr(module, second, norm.act)

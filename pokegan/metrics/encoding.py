@@ -2,18 +2,21 @@
 
 import ctypes
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby, islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-# On a CPU, activations of small batches fit in its caches.
-BATCH_SIZE = {"cpu": 4, "cuda": 256}
+# Pixels of the resized images of a batch. On a CPU, activations of small batches fit in its caches.
+BATCH_PIXELS = {"cpu": 4 * 224**2, "cuda": 256 * 224**2}
+WAITING = 4  # batches per thread that are in memory at once
+Output = TypeVar("Output")
 # Options of glibc's mallopt: blocks below 256 MB on the heap, of which up to 1 GB may be unused.
 MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 2**28), (-1, 2**30)
 
@@ -59,7 +62,6 @@ def keep_freed_memory() -> None:
             allocator.mallopt(option, value)
 
 
-@torch.inference_mode()
 def encode(
     encoder: Encoder,
     images: Iterable[np.ndarray],
@@ -71,14 +73,40 @@ def encode(
     `progress` is called with the number of images of each finished batch.
     """
     features, logits = [], []
-    for batch in _batches(images, BATCH_SIZE[device.type]):
-        outputs = encoder(torch.from_numpy(batch).to(device))
+    size = max(1, BATCH_PIXELS[device.type] // encoder.side**2)
+    for outputs in map_batches(encoder, _batches(images, size), device):
         features.append(outputs[0].float().cpu().numpy())
         logits.append(outputs[1].float().cpu().numpy())
-        progress(len(batch))
+        progress(len(features[-1]))
     if not features:
         raise ValueError("there are no images to encode")
     return Features(np.concatenate(features), np.concatenate(logits))
+
+
+def map_batches(
+    network: Callable[[Tensor], Output], batches: Iterable[np.ndarray], device: torch.device
+) -> Iterator[Output]:
+    """Yield the output of a network for each batch, in order.
+
+    On a CPU, each batch is computed by one thread, and several batches at once. This uses the cores
+    better than several threads for one small batch, and the outputs do not depend on the number
+    of threads.
+    """
+
+    @torch.inference_mode()
+    def compute(batch: np.ndarray) -> Output:
+        return network(torch.from_numpy(batch).to(device))
+
+    if device.type != "cpu":
+        yield from map(compute, batches)
+        return
+    threads, remaining = torch.get_num_threads(), iter(batches)
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            while few := list(islice(remaining, WAITING * threads)):
+                yield from pool.map(compute, few)
+    finally:
+        torch.set_num_threads(threads)  # the default of threads that start later
 
 
 def _batches(images: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:

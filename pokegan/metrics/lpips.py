@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pokegan.metrics.encoding import map_batches
+
 BATCH_SIZE = 32
 
 # Maps images, uint8 (N, H, W, 3), to vectors (N, D) whose squared Euclidean distance is LPIPS.
@@ -25,11 +27,11 @@ def lpips_distances(
     The smaller of two distances counts: that of a query and that of its mirror image.
     `progress` is called with the number of images of each finished batch.
     """
-    rows = [_batches(vectors, each, device) for each in (queries, queries[:, :, ::-1])]
+    rows = [_vectors(vectors, each, device) for each in (queries, queries[:, :, ::-1])]
     both = torch.cat([batch for batches in rows for batch in batches])
     lengths = both.square().sum(dim=1, keepdim=True)
     columns = []
-    for batch in _batches(vectors, images, device):
+    for batch in _vectors(vectors, images, device):
         distances = lengths + batch.square().sum(dim=1) - 2 * (both @ batch.T)
         # Rounding leaves equal images a distance near 0, which can be negative.
         nearer = torch.minimum(*distances.clamp_min_(0).chunk(2))
@@ -41,13 +43,13 @@ def lpips_distances(
 @torch.inference_mode()
 def lpips_diversity(vectors: Vectors, images: np.ndarray, device: torch.device) -> float:
     """Return the mean LPIPS over all pairs of N ≥ 2 images (N, R, R, 3): 0 if they are equal."""
-    rows = torch.cat(list(_batches(vectors, images, device)))
+    rows = torch.cat(list(_vectors(vectors, images, device)))
     # The mean over all pairs of squared distances is twice the variance.
     return 2 * float(rows.var(dim=0).sum())
 
 
-def _batches(vectors: Vectors, images: np.ndarray, device: torch.device) -> Iterator[Tensor]:
+def _vectors(vectors: Vectors, images: np.ndarray, device: torch.device) -> Iterator[Tensor]:
     """Yield the vectors of each batch."""
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = images[start : start + BATCH_SIZE].copy()
-        yield vectors(torch.from_numpy(batch).to(device))
+    starts = range(0, len(images), BATCH_SIZE)
+    batches = (images[start : start + BATCH_SIZE].copy() for start in starts)
+    return map_batches(vectors, batches, device)

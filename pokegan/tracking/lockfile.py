@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from pokegan.core.params import flatten
 from pokegan.core.provenance import git
 
 if TYPE_CHECKING:
+    from dvc.fs import FileSystem
     from dvc.output import Output
     from dvc.stage import PipelineStage
 
@@ -116,7 +118,7 @@ def finished(revision: str = "") -> list[StageRun]:
     try:
         with Repo(rev=revision or None) as repo:
             stages = [each for each in repo.index.stages if isinstance(each, PipelineStage)]
-            current = _current(stages)
+            current = _current(stages, repo.fs)
             return [
                 replace(_stage_run(stage), revision=revision, is_current=stage.name in current)
                 for stage in stages
@@ -132,12 +134,15 @@ def _has_run(stage: PipelineStage) -> bool:
     return all(each.hash_info for each in [*stage.deps, *stage.outs])
 
 
-def _current(stages: list[PipelineStage]) -> set[str]:
+def _current(stages: list[PipelineStage], files: FileSystem) -> set[str]:
     """Return the names of the stages in dvc.lock that a `dvc repro` of the pipeline would skip.
 
     Only parameters and code are compared with the files, data sets with the outputs recorded for
     the stages that produce them: data may be missing in a clone.
     """
+    from dvc.dependency.param import ParamsDependency, read_param_file
+
+    read_params = cache(partial(read_param_file, files))  # DVC reads the file for each stage
     producers = {out.fs_path: (stage, out) for stage in stages for out in stage.outs}
     known: dict[str, bool] = {}
 
@@ -148,6 +153,9 @@ def _current(stages: list[PipelineStage]) -> set[str]:
 
     def is_unchanged(dependency: Output) -> bool:
         path = dependency.fs_path
+        if isinstance(dependency, ParamsDependency):
+            found = {key: _find(read_params(path), key) for key in dependency.params}
+            return bool(found == dependency.hash_info.value)
         if path in producers:
             stage, out = producers[path]
             return is_current(stage) and bool(out.hash_info == dependency.hash_info)
@@ -157,6 +165,13 @@ def _current(stages: list[PipelineStage]) -> set[str]:
         return not dependency.workspace_status()
 
     return {stage.name for stage in stages if is_current(stage)}
+
+
+def _find(params: Any, key: str) -> Any:
+    """Return the value or section at a dotted key; None if there is none."""
+    for name in key.split("."):
+        params = params.get(name) if isinstance(params, dict) else None
+    return params
 
 
 def _stage_run(stage: PipelineStage) -> StageRun:

@@ -14,12 +14,13 @@ import torch
 from click.testing import CliRunner
 from scipy.special import softmax
 from skimage.data import chelsea, coffee
-from torch import Tensor
+from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from pokegan.cli.fetch import fetch
 from pokegan.core import published_weights
 from pokegan.core.errors import PipelineError
+from pokegan.core.published_weights import packaged
 from pokegan.encoders import alexnet, dinov2, effnet_lite0, inception
 from pokegan.metrics import encoding
 from pokegan.metrics.encoding import Encoder, encode, load_encoder
@@ -65,10 +66,35 @@ def test_features_do_not_depend_on_the_batch(
     larger = drawings[0].repeat(2, axis=0).repeat(2, axis=1)
     mixed = encode(effnet, [drawings[0], larger, larger[:50], drawings[1]], CPU)
     same(mixed.features[[0, 3]], alone[:2])
-    monkeypatch.setitem(encoding.BATCH_SIZE, "cpu", 64)
+    monkeypatch.setitem(encoding.BATCH_PIXELS, "cpu", 64 * effnet.side**2)
     same(encode(effnet, drawings[:9], CPU).features, alone)
     with pytest.raises(ValueError, match="no images"):
         encode(effnet, [], CPU)
+
+
+def test_features_do_not_depend_on_the_number_of_threads(
+    effnet: Encoder, drawings: np.ndarray
+) -> None:
+    found, before = [], torch.get_num_threads()
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found.append(encode(effnet, drawings[:9], CPU).features)
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+def test_folded_batch_norms_keep_the_features(effnet: Any) -> None:
+    published = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    weights = torch.load(
+        packaged(effnet_lite0.PACKAGE, effnet_lite0.FILE, effnet_lite0.SHA256), weights_only=True
+    )
+    names = published.state_dict()
+    published.load_state_dict(dict(zip(names, weights.values(), strict=True)))
+    images = effnet.normalize(torch.from_numpy(center_crop(coffee()).copy()))
+    with torch.inference_mode():
+        torch.testing.assert_close(effnet.network(images), published(images), rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(each, nn.BatchNorm2d) for each in effnet.network.modules())
 
 
 def test_features_of_alexnet_are_means_of_maps(drawings: np.ndarray) -> None:
