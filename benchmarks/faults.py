@@ -102,6 +102,16 @@ def link(name: str, target: str) -> Callable[[Path], object]:
     return lambda folder: (folder / "pictures" / name).symlink_to(target)
 
 
+def touch(place: str, seconds: int) -> Callable[[Path], object]:
+    """Return a change that sets the time of all files in a folder, as a wrong clock does."""
+
+    def change(folder: Path) -> None:
+        for file in (folder / place).iterdir():
+            os.utime(file, (seconds, seconds))
+
+    return change
+
+
 def full_disk(folder: Path) -> None:
     """Mount a file system of 64 kB at data/ that holds the set only."""
     content = (folder / "data/pokemon819.npy").read_bytes()
@@ -202,6 +212,9 @@ def cases() -> list[Case]:
         ("array: without a row", array(SET, none), AUGMENT),
         ("array: pickled objects", array(SET, np.array([{}], object)), AUGMENT),
         ("array: another resolution", array("data/pokemon2457.npy", large), TRAIN),
+        ("clock: pictures of 1970", touch("pictures", 0), "own"),
+        ("clock: pictures of 2100", touch("pictures", 4_102_444_800), "own"),
+        ("clock: an input of 2100", touch("data", 4_102_444_800), AUGMENT),
         ("output: a folder of its name", replace_by_folder, AUGMENT),
         ("output: full disk", full_disk, AUGMENT),
         ("output: read-only folder", read_only, AUGMENT),
@@ -331,37 +344,35 @@ def attack(folder: Path, change: Callable[[Path], object], arguments: str) -> tu
 @click.option("--seed", type=int, default=1, show_default=True)
 def kills(count: int, seed: int) -> None:
     """Kill stages at random moments, and compare what the next `dvc repro` makes."""
-    rng, wrong = np.random.default_rng(seed), 0
     with tempfile.TemporaryDirectory(prefix="pokegan-kills-") as name:
         folder = make_repository(Path(name))
         started = time.monotonic()
         run("dvc", "repro", "--quiet", cwd=folder)
         click.echo(f"`dvc repro`: {time.monotonic() - started:.0f} s", err=True)
-        expected = comparable(folder)
-        stages = run("dvc", "stage", "list", "--name-only", cwd=folder).stdout.split()
-        click.echo("| stage | killed after | files that differ | remains | traceback |")
-        click.echo("| --- | ---: | ---: | ---: | --- |")
-        for number in range(count):
-            stage, delay = stages[number % len(stages)], rng.uniform(0.5, 9)
-            kill(folder, stage, delay)
-            again = run("dvc", "repro", "--force", "--single-item", stage, cwd=folder, check=False)
-            found = comparable(folder)
-            differing = [
-                key for key in expected.keys() | found if expected.get(key) != found.get(key)
-            ]
-            remains = [path for path in outputs(folder) if "partial" in path]
-            traceback = "Traceback" in again.stdout + again.stderr
-            wrong += bool(differing or remains or traceback or again.returncode)
-            cells = (
-                stage,
-                f"{delay:.1f} s",
-                len(differing),
-                len(remains),
-                "yes" if traceback else "no",
-            )
-            click.echo(f"| {' | '.join(map(str, cells))} |")
+        wrong = attack_by_kills(folder, count, seed)
     click.echo(f"{count} kills, {wrong} with a difference, a remain or a traceback", err=True)
     sys.exit(bool(wrong))
+
+
+def attack_by_kills(folder: Path, count: int, seed: int) -> int:
+    """Kill stages of a pipeline that has run, in turn; return how many leave something wrong."""
+    rng, wrong = np.random.default_rng(seed), 0
+    expected = comparable(folder)
+    stages = run("dvc", "stage", "list", "--name-only", cwd=folder).stdout.split()
+    click.echo("| stage | killed after | files that differ | remains | traceback |")
+    click.echo("| --- | ---: | ---: | ---: | --- |")
+    for number in range(count):
+        stage, delay = stages[number % len(stages)], rng.uniform(0.5, 9)
+        kill(folder, stage, delay)
+        again = run("dvc", "repro", "--force", "--single-item", stage, cwd=folder, check=False)
+        found = comparable(folder)
+        differing = [key for key in expected.keys() | found if expected.get(key) != found.get(key)]
+        remains = [path for path in outputs(folder) if "partial" in path]
+        traceback = "Traceback" in again.stdout + again.stderr
+        wrong += bool(differing or remains or traceback or again.returncode)
+        counts = f"{len(differing)} | {len(remains)} | {'yes' if traceback else 'no'}"
+        click.echo(f"| {stage} | {delay:.1f} s | {counts} |")
+    return wrong
 
 
 def kill(folder: Path, stage: str, delay: float) -> None:
