@@ -42,6 +42,10 @@ def reading(path: Path) -> Iterator[None]:
         raise PipelineError(
             f"{error.filename or path} is missing; run `dvc repro`, or fetch it with `dvc pull`."
         ) from error
+    except PermissionError as error:
+        # Libraries in other languages set the message only.
+        file, reason = error.filename or path, error.strerror or error
+        raise PipelineError(f"{file} cannot be read ({reason}); make it readable.") from error
     except UNREADABLE as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PipelineError(

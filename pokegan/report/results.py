@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pokegan.core.errors import PipelineError
-from pokegan.core.files import load_arrays, read_json, read_table
+from pokegan.core.files import load_arrays, read_json, read_table, reading
 
 ENCODERS = {
     "effnet_lite0": "EfficientNet-Lite0",
@@ -112,4 +112,5 @@ def _read(folder: Path, encoders: Sequence[str]) -> NetworkResults:
 
 
 def _missing(folder: Path, *names: str) -> list[Path]:
-    return [folder / name for name in names if not (folder / name).is_file()]
+    with reading(folder):  # not missing, if a folder cannot be searched
+        return [folder / name for name in names if not (folder / name).is_file()]

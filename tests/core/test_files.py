@@ -20,6 +20,7 @@ from pokegan.core.files import (
     save_json,
     save_table,
 )
+from pokegan.report.results import read_results
 
 
 def test_a_failed_write_keeps_the_former_output(tmp_path: Path) -> None:
@@ -154,3 +155,22 @@ def test_the_missing_file_of_a_folder_is_named(tmp_path: Path) -> None:
         (tmp_path / "config.json").read_text()
     with pytest.raises(PipelineError, match="KeyError: 'kind'"), reading(tmp_path):
         {}["kind"]
+
+
+def test_a_file_without_permission_is_to_be_made_readable(tmp_path: Path) -> None:
+    """Not deleted; and a file in a folder that cannot be searched is not missing."""
+    network = tmp_path / "network"
+    network.mkdir()
+    (network / "run.json").write_text("{}")
+    user = os.geteuid()
+    network.chmod(0)
+    if user == 0:  # may read everything
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PipelineError, match=r"run\.json cannot be read .*make it readable"):
+            read_json(network / "run.json")
+        with pytest.raises(PipelineError, match=r"run\.json cannot be read .*make it readable"):
+            read_results(tmp_path, ["network"], [])
+    finally:
+        os.seteuid(user)
+        network.chmod(0o755)
