@@ -1,11 +1,10 @@
 """Download the pictures."""
 
-import tempfile
 from pathlib import Path
 
 import click
 
-from pokegan.core.files import atomic_write
+from pokegan.core.files import atomic_write, scratch_folder
 from pokegan.core.params import read_params
 
 
@@ -20,11 +19,8 @@ def download(archive: Path) -> None:
     from pokegan.tracking.run import track_run
 
     with track_run("download", params) as run:
-        with (
-            atomic_write(archive) as temporary,
-            tempfile.TemporaryDirectory(prefix=".download-", dir=archive.parent) as scratch,
-        ):
-            count = write_archive(temporary, read_source(params.download, Path(scratch)))
+        with atomic_write(archive) as temporary, scratch_folder(archive) as scratch:
+            count = write_archive(temporary, read_source(params.download, scratch))
         megabytes = archive.stat().st_size / 1e6
         run.log_metrics({"files": count, "megabytes": megabytes})
         click.echo(f"{archive}: {count} files, {megabytes:.0f} MB", err=True)

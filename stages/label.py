@@ -1,11 +1,10 @@
 """Label pictures with the types of their Pokémon."""
 
-import tempfile
 from pathlib import Path
 
 import click
 
-from pokegan.core.files import read_table, save_table
+from pokegan.core.files import read_table, save_table, scratch_folder
 from pokegan.core.params import read_params
 
 
@@ -27,8 +26,8 @@ def label(manifest: Path, labels: Path) -> None:
     pictures = read_table(manifest, columns)
     pins = params.label.npm or {} if pictures["national_number"].notna().any() else {}
     with track_run("label", params) as run:
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=manifest.parent) as scratch:
-            table = label_images(pictures, read_pokedex(pins, Path(scratch)))
+        with scratch_folder(labels) as scratch:
+            table = label_images(pictures, read_pokedex(pins, scratch))
         save_table(labels, table)
         count = int(table["first_type"].notna().sum())
         run.log_metrics({"labelled": count, "unlabelled": len(table) - count})

@@ -20,7 +20,7 @@ import click
 from filelock import FileLock, Timeout
 
 from pokegan.core.errors import PipelineError
-from pokegan.core.files import atomic_write
+from pokegan.core.files import atomic_write, remove_remains
 from pokegan.core.provenance import root
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ class Checkpoint:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
-            # A process that was killed while saving leaves its temporary file behind.
-            for partial in folder.glob(f".{self.path.name}.*.partial"):
-                partial.unlink()
+            remove_remains(self.path)
         except Timeout as error:
             raise PipelineError(
                 f"{self._lock.lock_file} is locked: another process runs {self._stage} with the "

@@ -13,9 +13,12 @@ import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
+
+import psutil
 
 from pokegan.core.errors import PipelineError
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+SHORT = 40  # characters of a name in that of a temporary file, which must not be too long
 # What libraries raise for a file that is damaged or holds something else.
 UNREADABLE = (
     OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, BadZipFile, zlib.error
@@ -60,11 +64,10 @@ def atomic_write(output: Path) -> Iterator[Path]:
     Works for a file and for a folder that the block creates. If the block fails, the temporary
     path is removed and an earlier output remains.
     """
-    short = output.name[:40]  # no longer than the name itself may be
-    temporary = output.with_name(f".{short}.{os.getpid()}.partial")
-    former = output.with_name(f".{short}.{os.getpid()}.former.partial")
+    temporary, former = _temporary(output), _temporary(output, ".former")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        remove_remains(output)
         yield temporary
         if output.is_dir() and not temporary.is_dir():
             raise PipelineError(
@@ -83,18 +86,53 @@ def atomic_write(output: Path) -> Iterator[Path]:
         file = Path(os.fsdecode(error.filename or output))
         if not (file.is_relative_to(temporary) or output.is_relative_to(file)):
             raise
-        raise PipelineError(
-            f"{output} cannot be written ({error.strerror}); correct the path, or make the folder "
-            "writable."
-        ) from error
+        raise _unwritable(output, error) from error
     finally:
         for remains in (temporary, former):
-            if remains.is_dir() and not remains.is_symlink():
-                shutil.rmtree(remains)
-            else:
-                # A read-only file system refuses to remove a file that does not exist.
-                with suppress(OSError):
-                    remains.unlink(missing_ok=True)
+            _remove(remains)
+
+
+@contextmanager
+def scratch_folder(output: Path) -> Iterator[Path]:
+    """Yield a folder beside an output for the temporary files of its stage."""
+    folder = _temporary(output, ".scratch")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def remove_remains(output: Path) -> None:
+    """Remove what processes that were killed have left of an output."""
+    for path in output.parent.glob(f".{escape(output.name[:SHORT])}.*.partial"):
+        process = path.name[len(output.name[:SHORT]) + 2 :].partition(".")[0]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            _remove(path)
+
+
+def _unwritable(output: Path, error: OSError) -> PipelineError:
+    return PipelineError(
+        f"{output} cannot be written ({error.strerror}); correct the path, or make the folder "
+        "writable."
+    )
+
+
+def _temporary(output: Path, kind: str = "") -> Path:
+    """Return a path beside an output that names this process."""
+    return output.with_name(f".{output.name[:SHORT]}.{os.getpid()}{kind}.partial")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        # A read-only file system refuses to remove a file that does not exist.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def save_array(output: Path, array: np.ndarray) -> None:

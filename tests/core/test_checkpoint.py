@@ -85,7 +85,7 @@ def test_an_unusable_folder_is_reported(workspace: Path) -> None:
 
 
 def test_temporary_files_of_a_killed_process_are_removed(file: Path) -> None:
-    partial = file.with_name(".state.pt.4711.partial")
+    partial = file.with_name(".state.pt.99999999.partial")
     partial.write_bytes(b"half")
     assert Checkpoint("train@x", "abc").open()
     assert not partial.exists()

@@ -19,6 +19,7 @@ from pokegan.core.files import (
     save_arrays,
     save_json,
     save_table,
+    scratch_folder,
 )
 from pokegan.report.results import read_results
 
@@ -31,6 +32,24 @@ def test_a_failed_write_keeps_the_former_output(tmp_path: Path) -> None:
         raise KeyError
     assert output.read_text() == "[\n  1\n]\n"
     assert list(output.parent.iterdir()) == [output]
+
+
+def test_remains_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    output, dead = tmp_path / "x[1].npy", 99_999_999
+    for folder in (f".x[1].npy.{dead}.partial", f".x[1].npy.{dead}.scratch.partial"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "half").write_text("")
+    others = f".x[1].npy.{os.getppid()}.partial", f".y.npy.{dead}.partial"
+    for name in others:
+        (tmp_path / name).write_text("")
+    with scratch_folder(output) as scratch:
+        (scratch / "download").write_text("")
+        save_array(output, np.arange(3))
+        assert scratch.is_dir()
+    assert {each.name for each in tmp_path.iterdir()} == {output.name, *others}
+    below_a_file = output / "y"
+    with pytest.raises(PipelineError, match="y cannot be written"), scratch_folder(below_a_file):
+        pass
 
 
 def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
