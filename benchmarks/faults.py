@@ -363,7 +363,8 @@ def attack_by_kills(folder: Path, count: int, seed: int) -> int:
     click.echo("| --- | ---: | ---: | ---: | --- |")
     for number in range(count):
         stage, delay = stages[number % len(stages)], rng.uniform(0.5, 9)
-        kill(folder, stage, delay)
+        while not kill(folder, stage, delay):  # it ended before
+            delay /= 2
         again = run("dvc", "repro", "--force", "--single-item", stage, cwd=folder, check=False)
         found = comparable(folder)
         differing = [key for key in expected.keys() | found if expected.get(key) != found.get(key)]
@@ -375,8 +376,8 @@ def attack_by_kills(folder: Path, count: int, seed: int) -> int:
     return wrong
 
 
-def kill(folder: Path, stage: str, delay: float) -> None:
-    """Start a stage anew by DVC, and send SIGKILL to it and to DVC after a delay."""
+def kill(folder: Path, stage: str, delay: float) -> bool:
+    """Start a stage by DVC, and send SIGKILL to both after a delay; return if they still ran."""
     command = ["dvc", "repro", "--force", "--single-item", stage]
     with subprocess.Popen(
         command, cwd=folder, env=environment(), start_new_session=True,
@@ -386,6 +387,8 @@ def kill(folder: Path, stage: str, delay: float) -> None:
             process.wait(delay)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+            return True
+    return False
 
 
 def comparable(folder: Path) -> dict[str, str]:

@@ -153,7 +153,7 @@ def _current(stages: list[PipelineStage], files: FileSystem) -> set[str]:
 
     def is_unchanged(dependency: Output) -> bool:
         path = dependency.fs_path
-        if isinstance(dependency, ParamsDependency):
+        if isinstance(dependency, ParamsDependency) and dependency.exists:
             found = {key: _find(read_params(path), key) for key in dependency.params}
             return bool(found == dependency.hash_info.value)
         if path in producers:
