@@ -50,7 +50,7 @@ sync: env  ## complete MLflow's runs from the files that DVC tracks
 
 experiments: env  ## list the experiments: changed parameters and distances, by the names in MLflow
 	@dvc exp show --csv --only-changed --drop '[^:]+/[^:]+$$|.*:(?!(fd|fid)[^:]*$$)|.*_(reals|spread)$$|rev$$|typ$$|State|Executor|parent' \
-	  | sed -E 's#reports/networks/([^/]+)/scores/[^:]+:#\1.#g' | column -s, -t
+	  | sed -E 's#reports/networks/([^/]+)/scores.json:#\1.#g' | column -s, -t
 
 play: env  ## try the trained networks on a local page
 	@python -m pip install --quiet nicegui==3.18.0

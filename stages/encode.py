@@ -5,20 +5,18 @@ from pathlib import Path
 import click
 
 from pokegan.core.params import read_params
-from pokegan.core.schema import ENCODERS
 
 
 @click.command()
-@click.argument("encoder_name", metavar="ENCODER", type=click.Choice(ENCODERS))
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("features", type=click.Path(path_type=Path))
-def encode(encoder_name: str, pictures: Path, features: Path) -> None:
-    """Write the features of two random halves of PICTURES (.npy) to FEATURES (.npz).
+def encode(pictures: Path, features: Path) -> None:
+    """Encode two random halves of PICTURES (.npy) with each encoder, and write FEATURES (.npz).
 
     Generated images are scored against the first half. The second half is scored in the same way:
     real against real.
     """
-    params = read_params("seed", "evaluate.pictures")
+    params = read_params("seed", "evaluate.encoders", "evaluate.pictures")
 
     from itertools import chain
 
@@ -30,20 +28,23 @@ def encode(encoder_name: str, pictures: Path, features: Path) -> None:
     from pokegan.metrics.features import halves, save_features
     from pokegan.tracking.run import track_run
 
-    stage = f"encode@{pictures.stem}-{encoder_name}"
+    stage = f"encode@{pictures.stem}"
     images = load_images(pictures)
     rows = halves(len(images), params.evaluate.pictures, params.seed)
     count = len(rows[0])
     set_deterministic(params.seed)
     device = choose_device()
-    encoder = load_encoder(encoder_name, device)
+    encoders = [load_encoder(name, device) for name in params.evaluate.encoders]
     with track_run(stage, params) as run:
-        with progress_bar(stage, 2 * count) as bar:
-            # In one pass: other batches change the last bits.
-            selected = (images[row] for row in chain(*rows))
-            encoded = encode(encoder, selected, device, bar.update)
-        save_features(features, encoder, rows, (encoded[:count], encoded[count:]))
-        run.set_tags({"encoder": encoder_name, "encoder_sha256": encoder.sha256, **machine(device)})
+        encoded = {}
+        with progress_bar(stage, 2 * count * len(encoders)) as bar:
+            for encoder in encoders:
+                # In one pass: other batches change the last bits.
+                selected = (images[row] for row in chain(*rows))
+                found = encode(encoder, selected, device, bar.update)
+                encoded[encoder] = found[:count], found[count:]
+        save_features(features, rows, encoded)
+        run.set_tags({f"sha256_{each.name}": each.sha256 for each in encoders} | machine(device))
         click.echo(f"{features}: 2 × {count} of {len(images)} images", err=True)
 
 

@@ -9,11 +9,10 @@ import click
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import save_json, save_table
-from pokegan.core.params import NetworkName, Params, read_networks, read_params
-from pokegan.core.schema import ENCODERS
+from pokegan.core.params import NetworkName, Params, read_params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import torch
 
@@ -22,20 +21,23 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("network", type=NetworkName())
-@click.argument("encoder_name", metavar="ENCODER", type=click.Choice(ENCODERS))
 @click.argument("features", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("folder", metavar="SCORES", type=click.Path(path_type=Path))
-def evaluate(network: str, encoder_name: str, features: Path, model: Path, folder: Path) -> None:
-    """Score the generator of NETWORK in the folder MODEL with ENCODER.
+@click.argument(
+    "outputs", metavar="SCORES.json SCORES.csv", nargs=2, type=click.Path(path_type=Path)
+)
+def evaluate(network: str, features: Path, model: Path, outputs: tuple[Path, Path]) -> None:
+    """Score the generator of NETWORK in the folder MODEL with each encoder of evaluate.encoders.
 
-    FEATURES (.npz) are those of the real images. The folder SCORES receives ENCODER.csv, one row
-    for each of some snapshots of the training, and ENCODER.json: mean and spread of the last
-    snapshot's scores over several draws of latents, the Fréchet distance extrapolated to infinitely
-    many images, and the scores of real against real images.
+    FEATURES (.npz) are those of the real images. The table SCORES.csv has one row for each of some
+    snapshots of the training. SCORES.json has mean and spread of the last snapshot's scores over
+    several draws of latents, the Fréchet distance extrapolated to infinitely many images, and the
+    scores of real against real images.
     """
-    params = read_params("seed", "evaluate.draws", "evaluate.curve_points", "evaluate.splits")
-    stage = f"evaluate_{read_networks()[network].reference}@{network}-{encoder_name}"
+    params = read_params(
+        "seed", "evaluate.encoders", "evaluate.draws", "evaluate.curve_points", "evaluate.splits"
+    )
+    stage = f"evaluate@{network}"
 
     import pandas as pd
 
@@ -48,55 +50,58 @@ def evaluate(network: str, encoder_name: str, features: Path, model: Path, folde
     from pokegan.tracking.run import track_run
 
     set_deterministic(params.seed)
-    device = choose_device()
-    encoder = load_encoder(encoder_name, device)
-    reference = Reference(*load_features(features, encoder), params.evaluate.splits)
-    if reference.splits > len(reference):
+    device, splits = choose_device(), params.evaluate.splits
+    encoders = [load_encoder(name, device) for name in params.evaluate.encoders]
+    references = {each: Reference(*load_features(features, each), splits) for each in encoders}
+    count = len(references[encoders[0]])
+    if splits > count:
         raise PipelineError(
-            f"evaluate.splits is {reference.splits}, but only {len(reference)} images are scored; "
-            "lower it."
+            f"evaluate.splits is {splits}, but only {count} images are scored; lower it."
         )
-    facts = {
-        "encoder": encoder_name,
-        "encoder_sha256": encoder.sha256,
-        "pictures": len(reference),
-        "draws": params.evaluate.draws,
-        "splits": params.evaluate.splits,
-    }
     with track_run(stage, params) as run:
         rows = []
-        snapshots = encode_snapshots(stage, model, encoder, len(reference), params, device)
-        for snapshot, draws in snapshots:
-            mean, std = reference.score_draws(draws)
-            rows.append({**snapshot, **mean})
-            logged = named_scores(encoder_name, mean)
+        for snapshot, draws in encode_snapshots(stage, model, encoders, count, params, device):
+            scores = {each: references[each].score_draws(draws[each]) for each in encoders}
+            logged: dict[str, float] = {}
+            for encoder, (mean, _) in scores.items():
+                logged |= named_scores(encoder.name, mean)
+            rows.append({**snapshot, **logged})
             run.log_metrics(logged, step=snapshot["step"])
-        mean["fd_infinity"] = reference.fd_infinity(draws)
-        final = named_scores(encoder_name, mean, reference.real_scores(), std)
-        save_table(folder / f"{encoder_name}.csv", pd.DataFrame(rows), digits=6)
-        save_json(folder / f"{encoder_name}.json", {**facts, **final})
+        facts: dict[str, Any] = {
+            "pictures": count,
+            "draws": params.evaluate.draws,
+            "splits": splits,
+        }
+        final: dict[str, float] = {}
+        for encoder, (mean, std) in scores.items():
+            name, reference = encoder.name, references[encoder]
+            mean["fd_infinity"] = reference.fd_infinity(draws[encoder])
+            final |= named_scores(name, mean, reference.real_scores(), std)
+            facts |= {f"sha256_{name}": encoder.sha256, f"reference_{name}": reference.md5}
+        save_table(outputs[1], pd.DataFrame(rows), digits=6)
+        save_json(outputs[0], {**facts, **final})
         run.log_metrics({key: value for key, value in final.items() if key not in logged})
         run.set_tags({"network": network, **facts, **machine(device)})
-        run.log_model(network, model, encoder_name, {**facts, **final})
-        fd = metric_name("fd", encoder_name)
-        click.echo(
-            f"{folder / encoder_name}.json: {fd} {final[fd]:.1f} ± {final[f'{fd}_spread']:.1f}, "
-            f"real vs real {final[f'{fd}_reals']:.1f}; {len(reference)} images per side",
-            err=True,
-        )
+        run.log_model(network, model, {**facts, **final})
+        for fd in (metric_name("fd", encoder.name) for encoder in encoders):
+            click.echo(
+                f"{outputs[0]}: {fd} {final[fd]:.3g} ± {final.get(f'{fd}_spread', 0):.2g}, "
+                f"real vs real {final[f'{fd}_reals']:.3g}; {count} images per side",
+                err=True,
+            )
 
 
 def encode_snapshots(
     title: str,
     model: Path,
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     count: int,
     params: Params,
     device: torch.device,
-) -> Iterator[tuple[dict[str, Any], list[Features]]]:
+) -> Iterator[tuple[dict[str, Any], dict[Encoder, list[Features]]]]:
     """Encode `count` generated images of snapshots of a generator, of the last in several draws.
 
-    Yields epoch and step of the snapshot, and the features of each draw of latents.
+    Yields epoch and step of the snapshot, and by encoder the features of each draw of latents.
     """
     import numpy as np
 
@@ -115,13 +120,14 @@ def encode_snapshots(
     snapshots = [config["snapshots"][row] for row in rows]
     stream = Streams(params.seed)["evaluation latents"]
     z = sample_latents(draws * count, config["latent_dim"], stream).split(count)
-    with progress_bar(title, (len(snapshots) - 1 + draws) * count) as bar:
+    with progress_bar(title, (points - 1 + draws) * count * len(encoders)) as bar:
         for snapshot in snapshots:
             generator = load_network(model, "generator", snapshot["step"]).to(device)
-            fakes = [
-                encode(encoder, generate_images(generator, each).numpy(), device, bar.update)
-                for each in (z if snapshot is snapshots[-1] else z[:1])
-            ]
+            fakes: dict[Encoder, list[Features]] = {each: [] for each in encoders}
+            for each in z if snapshot is snapshots[-1] else z[:1]:
+                images = generate_images(generator, each).numpy()
+                for encoder in encoders:
+                    fakes[encoder].append(encode(encoder, images, device, bar.update))
             yield {key: snapshot[key] for key in ("epoch", "step")}, fakes
 
 

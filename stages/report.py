@@ -53,7 +53,7 @@ def report(
 
     encoders = params.evaluate.encoders
     with track_run("report", params) as run:
-        trained, untrained = read_results(networks, names, encoders)
+        trained, untrained = read_results(networks, names)
         with atomic_write(grids) as pngs, atomic_write(animations) as webps:
             pngs.mkdir()
             webps.mkdir()

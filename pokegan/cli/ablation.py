@@ -18,9 +18,9 @@ from pokegan.cli.experiments import (
     check,
     command,
     committed,
+    evaluation,
     revision,
     run_experiment,
-    stage_of,
 )
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import atomic_write, read_json, save_json
@@ -74,7 +74,7 @@ class AblationFile(Section):
     def arguments(self, row: Row, seed: int) -> tuple[str, dict[str, object], str]:
         """Return name, changed parameters and stage of the experiment."""
         values: dict[str, object] = {"seed": seed, **row.overrides}
-        return self.experiment(row, seed), values, stage_of(row.network, self.encoder)
+        return self.experiment(row, seed), values, evaluation(row.network)
 
     def file(self, row: Row, seed: int) -> Path:
         """Return the file with its results."""
@@ -139,7 +139,7 @@ def save_results(described: AblationFile, row: Row, seed: int) -> None:
 
     experiment, folder = described.experiment(row, seed), f"reports/networks/{row.network}"
     facts = json.loads(committed(experiment, f"{folder}/run.json"))
-    scores = json.loads(committed(experiment, f"{folder}/scores/{described.encoder}.json"))
+    scores = json.loads(committed(experiment, f"{folder}/scores.json"))
     content = dvc.api.read(f"{folder}/samples.npz", rev=experiment, mode="rb")
     with np.load(io.BytesIO(content)) as stored:
         last: np.ndarray = stored["pictures"][-1][:N_SHOWN]
@@ -153,7 +153,7 @@ def save_results(described: AblationFile, row: Row, seed: int) -> None:
         "overrides": row.overrides,
         "pictures_seen": round(facts["epochs"] * facts["pictures"]),
         **{key: facts[key] for key in FACTS},
-        **{key: value for key, value in scores.items() if key != "encoder_sha256"},
+        **scores,
     }
     save_json(target, result)
 

@@ -20,7 +20,7 @@ Written by `make docs`; do not edit. `pokegan affected dcgan819.lr` lists the st
 - Names beside a mark restrict it to these networks or data sets.
 
 {table}
-A new encoder in `evaluate.encoders` adds `encode` and `evaluate` stages; others use the first one.
+`classify_types` depends on the first of `evaluate.encoders`.
 The shared `lr` retrains every network declared with it, also where its section has a rate.
 """
 Marks = dict[str, dict[str, str]]  # parameter → stage → mark
@@ -82,11 +82,10 @@ def read_graph() -> tuple[list[str], Marks]:
 
 def make_table(keys: list[str], stages: list[str], marks: Marks) -> str:
     """Return a Markdown table: a row per group of parameters, a column per family of stages."""
-    families: dict[str, dict[str, str]] = {}  # evaluate → stage → dcgan819
+    families: dict[str, dict[str, str]] = {}  # evaluate → evaluate@dcgan819 → dcgan819
     for stage in stages:
-        name, _, item = stage.partition("@")  # evaluate_pokemon819@dcgan819-effnet_lite0
-        family = families.setdefault(name.partition("_")[0] if item else name, {})
-        family[stage] = item.partition("-")[0]
+        name, _, item = stage.partition("@")
+        families.setdefault(name, {})[stage] = item
     rows = [["parameter", *families], ["---", *(":-:" for _ in families)]]
     sections = {key: key.split(".")[0] if "." in key else None for key in keys}
     for (found, section), group in groupby(keys, lambda key: (marks.get(key, {}), sections[key])):

@@ -18,9 +18,9 @@ from pokegan.core.provenance import git
 Value = str | bool | int | float | None
 
 
-def stage_of(network: str, encoder: str) -> str:
-    """Return the DVC stage that scores a network by an encoder."""
-    return f"evaluate_{read_networks()[network].reference}@{network}-{encoder}"
+def evaluation(network: str) -> str:
+    """Return the DVC stage that scores a network."""
+    return f"evaluate@{network}"
 
 
 def check(

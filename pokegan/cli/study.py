@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import click
 from pydantic import Field, model_validator
 
-from pokegan.cli.experiments import Value, check, committed, run, run_experiment, stage_of
+from pokegan.cli.experiments import Value, check, committed, evaluation, run, run_experiment
 from pokegan.core.errors import PipelineError
 from pokegan.core.params import load_yaml, validate
 from pokegan.core.provenance import root
@@ -71,7 +71,7 @@ class StudyFile(Section):
     def scores(self, experiment: str) -> dict[str, float]:
         """Return the scores that an experiment committed, and whether its generator collapsed."""
         folder = f"reports/networks/{self.network}"
-        scores = committed(experiment, f"{folder}/scores/{self.encoder}.json")
+        scores = committed(experiment, f"{folder}/scores.json")
         history = committed(experiment, f"{folder}/history.csv")
         *_, last = csv.DictReader(history.splitlines())
         return {**json.loads(scores), "collapsed": float(last["collapsed"])}
@@ -202,7 +202,7 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
     name = f"{described.name}-{trial.number}"
     values = {**described.overrides, **described.suggest(trial)}
     try:
-        run_experiment(name, values, stage_of(described.network, described.encoder))
+        run_experiment(name, values, evaluation(described.network))
     except (KeyboardInterrupt, SystemExit):
         opened.enqueue_trial(trial.params)  # its training resumes from the checkpoint
         raise

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import numpy as np
 import resvg_py
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 # Pillow warns above 89 million pixels and fails above 179 million; the error suffices.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -53,8 +53,7 @@ def decode(name: str, content: bytes, resolution: int) -> Iterator[Image.Image]:
             png = resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True)
             content = bytes(png)
         with Image.open(io.BytesIO(content)) as image:
-            for frame in range(getattr(image, "n_frames", 1)):
-                image.seek(frame)
+            for _ in ImageSequence.Iterator(image):
                 yield to_rgba(ImageOps.exif_transpose(image))
     except Exception as error:  # decoders raise many types for damaged files
         if isinstance(error, UnidentifiedImageError) and suffix not in SUFFIXES:

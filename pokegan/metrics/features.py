@@ -1,5 +1,6 @@
 """Features of two halves of the real images, and the file that stores them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pokegan.metrics.encoding import Encoder, Features
 
 # Density and coverage need the fifth neighbour of each image.
 MIN_IMAGES = DENSITY_NEIGHBOURS + 1
+KINDS = ("features", "logits")
 
 
 def halves(count: int, max_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,28 +30,32 @@ def halves(count: int, max_size: int, seed: int) -> tuple[np.ndarray, np.ndarray
 
 def save_features(
     file: Path,
-    encoder: Encoder,
     rows: tuple[np.ndarray, np.ndarray],
-    features: tuple[Features, Features],
+    features: Mapping[Encoder, tuple[Features, Features]],
 ) -> None:
-    """Write the features of two halves, and their rows in the data set."""
-    columns: Any = {n: [getattr(each, n) for each in features] for n in ("features", "logits")}
-    save_arrays(file, encoder=encoder.name, sha256=encoder.sha256, rows=np.stack(rows), **columns)
+    """Write the rows of two halves in the data set, and their features by each encoder."""
+    arrays: Any = {"rows": np.stack(rows)}
+    for encoder, halves in features.items():
+        arrays[f"{encoder.name}_sha256"] = encoder.sha256
+        for kind in KINDS:
+            arrays[f"{encoder.name}_{kind}"] = [getattr(each, kind) for each in halves]
+    save_arrays(file, **arrays)
 
 
 def load_features(file: Path, encoder: Encoder) -> tuple[Features, Features]:
-    """Read the features of both halves.
+    """Read the features of both halves by an encoder.
 
     Raises:
-        PipelineError: the file is missing, cannot be read, or is by another encoder.
+        PipelineError: the file is missing, cannot be read, or its features are by other weights.
     """
-    stored = load_arrays(file, "encoder", "sha256", "features", "logits")
-    name, sha256 = str(stored["encoder"]), str(stored["sha256"])
-    if (name, sha256) != (encoder.name, encoder.sha256):
+    name = encoder.name
+    stored = load_arrays(file, f"{name}_sha256", *(f"{name}_{kind}" for kind in KINDS))
+    sha256 = str(stored[f"{name}_sha256"])
+    if sha256 != encoder.sha256:
         raise PipelineError(
-            f"{file} holds features of {name} ({sha256[:8]}…), not of {encoder.name} "
-            f"({encoder.sha256[:8]}…); delete it and run `dvc repro`."
+            f"{file} holds features by other weights of {name} ({sha256[:8]}…, not "
+            f"{encoder.sha256[:8]}…); delete it and run `dvc repro`."
         )
     with reading(file):
-        first, second = map(Features, stored["features"], stored["logits"])
+        first, second = map(Features, *(stored[f"{name}_{kind}"] for kind in KINDS))
     return first, second

@@ -1,6 +1,7 @@
 """LPIPS, a perceptual distance between two images (Zhang et al. 2018)."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from pokegan.metrics.encoding import map_batches
 
 BATCH_SIZE = 32
+PRODUCT = 8  # batches per matrix product, which is slow for a single one
 
 # Maps images, uint8 (N, H, W, 3), to vectors (N, D) whose squared Euclidean distance is LPIPS.
 Vectors = Callable[[Tensor], Tensor]
@@ -28,10 +30,12 @@ def lpips_distances(
     `progress` is called with the number of images of each finished batch.
     """
     rows = [_vectors(vectors, each, device) for each in (queries, queries[:, :, ::-1])]
-    both = torch.cat([batch for batches in rows for batch in batches])
+    both = torch.cat(list(chain(*rows)))
     lengths = both.square().sum(dim=1, keepdim=True)
     columns = []
-    for batch in _vectors(vectors, images, device):
+    batches = _vectors(vectors, images, device)
+    while several := list(islice(batches, PRODUCT)):
+        batch = torch.cat(several)
         distances = lengths + batch.square().sum(dim=1) - 2 * (both @ batch.T)
         # Rounding leaves equal images a distance near 0, which can be negative.
         nearer = torch.minimum(*distances.clamp_min_(0).chunk(2))

@@ -1,5 +1,6 @@
 """The scores of generated against real images, and of real against real images."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,6 +27,11 @@ class Reference:
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def md5(self) -> str:
+        """A hash of the features that images are scored against."""
+        return hashlib.md5(self.first.features.tobytes(), usedforsecurity=False).hexdigest()
 
     def score(self, fakes: Features) -> Scores:
         """Score generated images by Fréchet and kernel distance, classifier score and more.

@@ -1,7 +1,7 @@
 """Results of the networks, as the stages write them to reports/networks/."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ class NetworkResults:
     run: dict[str, Any]
     history: pd.DataFrame
     samples: dict[str, np.ndarray]  # arrays of samples.npz
-    scores: dict[str, tuple[dict[str, Any], pd.DataFrame]]  # encoder → final scores, curves
+    scores: dict[str, Any]  # values of scores.json; may be empty
+    curves: pd.DataFrame  # scores over the training; may be empty
     inspection: dict[str, Any]  # values of inspection.json, arrays of inspection.npz; may be empty
     missing: list[Path]  # files of scores and inspection that do not exist
 
@@ -65,7 +66,7 @@ class NetworkResults:
 
 
 def read_results(
-    folder: Path, names: Iterable[str], encoders: Sequence[str]
+    folder: Path, names: Iterable[str]
 ) -> tuple[list[NetworkResults], dict[str, Path]]:
     """Read the results of networks from their subfolders.
 
@@ -79,7 +80,7 @@ def read_results(
         if missing:
             untrained[name] = missing[0]
         else:
-            trained.append(_read(folder / name, encoders))
+            trained.append(_read(folder / name))
     if not trained:
         raise PipelineError(
             f"{next(iter(untrained.values()))} is missing; run `dvc repro`, which trains first."
@@ -87,27 +88,25 @@ def read_results(
     return trained, untrained
 
 
-def _read(folder: Path, encoders: Sequence[str]) -> NetworkResults:
+def _read(folder: Path) -> NetworkResults:
     missing = _missing(folder, "inspection.json", "inspection.npz")
     inspection: dict[str, Any] = {}
     if not missing:
         inspection |= load_arrays(folder / "inspection.npz")
         inspection |= read_json(folder / "inspection.json")
-    scores = {}
-    for encoder in encoders:
-        files = f"scores/{encoder}.json", f"scores/{encoder}.csv"
-        absent = _missing(folder, *files)
-        if not absent:
-            scores[encoder] = read_json(folder / files[0]), read_table(folder / files[1])
-        missing += absent
+    absent = _missing(folder, "scores.json", "scores.csv")
+    scores, curves = {}, pd.DataFrame()
+    if not absent:
+        scores, curves = read_json(folder / "scores.json"), read_table(folder / "scores.csv")
     return NetworkResults(
         folder=folder,
         run=read_json(folder / "run.json"),
         history=read_table(folder / "history.csv"),
         samples=load_arrays(folder / "samples.npz"),
         scores=scores,
+        curves=curves,
         inspection=inspection,
-        missing=missing,
+        missing=missing + absent,
     )
 
 

@@ -38,24 +38,26 @@ def encoder_scores(
 
     Kernel distances are multiplied by 1000, as in publications.
     """
-    scored = [network for network in networks if encoder in network.scores]
+    scored = [network for network in networks if f"sha256_{encoder}" in network.scores]
+    keys = {score: metric_name(score, encoder) for score in TITLES}
     titles = {
         score: title
         for score, title in (TITLES | (INCEPTION_TITLES if encoder == "inception" else {})).items()
-        if any(score in network.scores[encoder][1] for network in scored)
+        if any(keys[score] in network.scores for network in scored)
     }
     cells, infinity, tables, real = {}, {}, {}, {}
     for network in scored:
-        name, (values, curve) = network.name, network.scores[encoder]
-        with reading(network.folder / f"scores/{encoder}.*"):
+        name, values = network.name, network.scores
+        with reading(network.folder / "scores.*"):
             cells[name] = {
                 score: [
-                    values[metric_name(score, encoder) + kind] * (1000 if score == "kd" else 1)
+                    values[keys[score] + kind] * (1000 if score == "kd" else 1)
                     for kind in ("", "_spread", "_reals")
                 ]
                 for score in titles
             }
             infinity[name] = values[metric_name("fd_infinity", encoder)]
+            curve = network.curves.rename(columns={key: score for score, key in keys.items()})
             tables[name] = curve.assign(kd=curve["kd"] * 1000)[["epoch", *titles]]
         real[name] = {score: cell[2] for score, cell in cells[name].items()}
     return {

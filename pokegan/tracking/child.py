@@ -54,8 +54,7 @@ def complete_run(store: Store, run: Run, execution: StageRun, results: Results) 
         if execution.stage.startswith("train@"):
             _log_samples(store, run_id, file, results.metrics)
         else:
-            found = execution.network, file, execution.encoder, results.values
-            register(store, run_id, execution, *found)
+            register(store, run_id, execution.network, file, results.values)
         store.log(run_id, tags={LACKS: ""})
 
 

@@ -53,14 +53,7 @@ class StageRun:
     def network(self) -> str:
         """The network that was trained or scored; "" for other stages."""
         family, _, item = self.stage.partition("@")
-        if family == "train":
-            return item
-        return item.rpartition("-")[0] if family.startswith("evaluate_") else ""
-
-    @property
-    def encoder(self) -> str:
-        """The encoder of an evaluation; "" for other stages."""
-        return self.stage.rpartition("-")[2] if self.stage.startswith("evaluate_") else ""
+        return item if family in ("train", "evaluate") else ""
 
     @property
     def data_sets(self) -> dict[str, str]:

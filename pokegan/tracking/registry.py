@@ -18,9 +18,9 @@ from pokegan.core.provenance import root
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from pokegan.tracking.lockfile import StageRun
     from pokegan.tracking.store import Store
 
+REFERENCE = "reference_"  # prefix of the hash of the real pictures' features, by encoder
 PACKAGE = Path(__file__).parent.parent
 # What serving.py imports.
 REQUIREMENTS = ("click", "mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
@@ -29,25 +29,16 @@ FILES = ("config.json", "generator.safetensors", "generator_ema.safetensors", "e
 
 
 def register(
-    store: Store,
-    run_id: str,
-    execution: StageRun,
-    network: str,
-    folder: Path,
-    encoder: str,
-    scores: Mapping[str, Any],
+    store: Store, run_id: str, network: str, folder: Path, scores: Mapping[str, Any]
 ) -> None:
     """Register the generator in a folder as a version of ``pokegan-<network>``.
 
-    The version is tagged with its Fréchet distance, and once more per protocol: the distance
-    depends on the number of pictures and on the real ones. The alias ``best_<encoder>`` moves to
-    the best version by this protocol. `scores` is the content of the scores' JSON file, `run_id`
-    the run that a new version comes from.
+    The version is tagged with its Fréchet distance by each encoder, and once more per protocol: the
+    distance depends on the number of pictures and on the real ones. The alias ``best_<encoder>``
+    moves to the best version by this protocol. `scores` is the content of the scores' JSON file,
+    `run_id` the run that a new version comes from.
     """
-    from pokegan.metrics.names import metric_name
-
-    name, distance = f"pokegan-{network}", metric_name("fd", encoder)
-    scored = protocol_tag(execution, encoder, scores)
+    name = f"pokegan-{network}"
     average = folder / "generator_ema.safetensors"
     generator = average if average.is_file() else folder / "generator.safetensors"
     md5 = hashlib.md5(generator.read_bytes(), usedforsecurity=False).hexdigest()
@@ -55,29 +46,36 @@ def register(
     with FileLock(root() / ".work" / "registry.lock"):  # evaluations may end at the same time
         known = client.search_model_versions(f"name = '{name}' AND tags.generator_md5 = '{md5}'")
         version = str(known[0].version) if known else _log(client, run_id, name, folder, md5)
-        client.set_model_version_tag(name, version, distance, str(scores[distance]))
-        client.set_model_version_tag(name, version, scored, str(scores[distance]))
-        _move_alias(client, name, encoder, scored)
+        for encoder, (distance, scored) in _protocols(scores).items():
+            for tag in (distance, scored):
+                client.set_model_version_tag(name, version, tag, str(scores[distance]))
+            _move_alias(client, name, encoder, scored)
 
 
-def choose_best(
-    store: Store, execution: StageRun, network: str, encoder: str, scores: Mapping[str, Any]
-) -> bool:
-    """Move the alias ``best_<encoder>`` to the best version by the protocol of an evaluation.
+def choose_best(store: Store, network: str, scores: Mapping[str, Any]) -> list[str]:
+    """Move the aliases ``best_<encoder>`` to the best versions by the protocols of an evaluation.
 
-    Returns whether it moved: another protocol was used last.
+    Returns those that moved: another protocol was used last.
     """
     with FileLock(root() / ".work" / "registry.lock"):
-        scored = protocol_tag(execution, encoder, scores)
-        return _move_alias(store.client, f"pokegan-{network}", encoder, scored)
+        return [
+            f"best_{encoder}"
+            for encoder, (_, scored) in _protocols(scores).items()
+            if _move_alias(store.client, f"pokegan-{network}", encoder, scored)
+        ]
 
 
-def protocol_tag(execution: StageRun, encoder: str, scores: Mapping[str, Any]) -> str:
-    """Return the tag that holds distances by a protocol: encoder, pictures, reference set."""
+def _protocols(scores: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the Fréchet distance by each encoder, and the tag for it by this protocol."""
     from pokegan.metrics.names import metric_name
 
-    reference = next(iter(execution.data_sets.values()), "")  # md5 of its features
-    return f"{metric_name('fd', encoder)}_{scores['pictures']}_{reference[:8]}"
+    found = {}
+    for key, reference in scores.items():
+        if key.startswith(REFERENCE):
+            encoder = key.removeprefix(REFERENCE)
+            distance = metric_name("fd", encoder)
+            found[encoder] = distance, f"{distance}_{scores['pictures']}_{reference[:8]}"
+    return found
 
 
 def _move_alias(client: MlflowClient, name: str, encoder: str, scored: str) -> bool:

@@ -1,7 +1,7 @@
 """Read what the stages left in the files that DVC tracks, in the form that MLflow stores.
 
-dvc.lock holds the parameters; history.csv, run.json, samples.npz, scores/ and inspection.json hold
-the results.
+dvc.lock holds the parameters; history.csv, run.json, samples.npz, scores.json, scores.csv and
+inspection.json hold the results.
 """
 
 from __future__ import annotations
@@ -83,17 +83,12 @@ def _points(path: Path, text: str, started: int) -> Iterator[Metric]:
     import pandas as pd
     from mlflow.entities import Metric
 
-    from pokegan.metrics.names import metric_name
-
-    are_scores = path.parent.name == "scores"
+    skipped = ("epoch", "step") if path.name == "scores.csv" else ()
     for row in pd.read_csv(StringIO(text)).to_dict("records"):
         at = started + int(1000 * row.get("seconds", 0))
         for column, value in row.items():
-            if not are_scores:
+            if column not in skipped:
                 yield Metric(str(column), float(value), at, int(row["step"]))
-            elif column not in ("epoch", "step"):
-                name = metric_name(str(column), path.stem)
-                yield Metric(name, float(value), at, int(row["step"]))
 
 
 def large_file(execution: StageRun) -> Path | None:

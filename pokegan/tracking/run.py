@@ -113,16 +113,9 @@ class Run:
         """Log a small file."""
         self._call(lambda store, run_id: store.client.log_artifact(run_id, str(path)))
 
-    def log_model(
-        self, network: str, folder: Path, encoder: str, scores: Mapping[str, Any]
-    ) -> None:
-        """Register the generator in a folder together with its scores by an encoder."""
-        execution = self._execution
-        self._call(
-            lambda store, run_id: register(
-                store, run_id, execution, network, folder, encoder, scores
-            )
-        )
+    def log_model(self, network: str, folder: Path, scores: Mapping[str, Any]) -> None:
+        """Register the generator in a folder together with its scores."""
+        self._call(lambda store, run_id: register(store, run_id, network, folder, scores))
 
     def end(self, status: str) -> None:
         """Close the run and its parent; a FINISHED run that lacks something is completed first."""

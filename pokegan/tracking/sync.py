@@ -181,10 +181,8 @@ class Synchronization:
             self.synced.append(parent.info.run_name)
         for execution, each in results:
             log_scores(self._store, current, execution, each)
-            encoder = execution.encoder
-            if encoder and not self._pipeline.revision:
-                found = self._store, execution, execution.network, encoder, each.values
-                self.synced += [f"best_{encoder}"] if choose_best(*found) else []
+            if each.scores and not self._pipeline.revision:
+                self.synced += choose_best(self._store, execution.network, each.values)
         # Closed by no stage, as the server or the process died.
         is_done = is_all or (parent.info.status == "RUNNING" and self.synced)
         if is_done and parent.info.status != "FINISHED" and not is_running(parent):

@@ -23,10 +23,10 @@ from pokegan.core.params import read_params
 params = read_params("seed", "dcgan819")
 width = params["dcgan819"].width
 folder = Path("reports/networks/dcgan819")
-(folder / "scores").mkdir(parents=True, exist_ok=True)
+folder.mkdir(parents=True, exist_ok=True)
 scores = {"pictures": 8, "fd_effnet_lite0": float(width + params.seed), "fd_effnet_lite0_reals": 1.0}
 scores |= {f"{key}_effnet_lite0": 0.5 for key in ("precision", "recall", "near_duplicates")}
-(folder / "scores/effnet_lite0.json").write_text(json.dumps(scores))
+(folder / "scores.json").write_text(json.dumps(scores))
 facts = {"seconds": 120.0, "pictures_per_second": 10.0, "epochs": 2.0, "pictures": 600}
 facts |= {"device_name": "a processor", "threads": 1, "precision": "fp32", "torch": "2.0"}
 facts["params"] = {"seed": params.seed, "dcgan819.width": width}
@@ -35,16 +35,17 @@ np.savez(folder / "samples.npz", pictures=np.full((2, 20, 8, 8, 3), width, np.ui
 """
 STAGES = """\
 stages:
-  evaluate_pokemon819:
-    matrix: {network: [dcgan819], encoder: [effnet_lite0]}
-    cmd: python -m stages.arithmetic
-    deps: [stages/arithmetic.py]
-    params: [seed, dcgan819]
-    outs: ["reports/networks/${item.network}/samples.npz"]
-    metrics:
-      - reports/networks/${item.network}/scores/${item.encoder}.json: {cache: false}
-    plots:
-      - reports/networks/${item.network}/run.json: {cache: false}
+  evaluate:
+    foreach: [dcgan819]
+    do:
+      cmd: python -m stages.arithmetic
+      deps: [stages/arithmetic.py]
+      params: [seed, dcgan819]
+      outs: ["reports/networks/${item}/samples.npz"]
+      metrics:
+        - reports/networks/${item}/scores.json: {cache: false}
+      plots:
+        - reports/networks/${item}/run.json: {cache: false}
 """
 ROWS = [
     {"name": "wide", "title": "wide", "network": "dcgan819", "seeds": [1, 2, 3],

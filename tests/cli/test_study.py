@@ -35,21 +35,22 @@ if width == 3:
 if width == 5:
     sys.exit("Error: generator_loss became nan at step 3: the training has diverged.")
 folder = Path("reports/networks/dcgan819")
-(folder / "scores").mkdir(parents=True, exist_ok=True)
-(folder / "scores/effnet_lite0.json").write_text(json.dumps({"fd_effnet_lite0": width + params.lr}))
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "scores.json").write_text(json.dumps({"fd_effnet_lite0": width + params.lr}))
 (folder / "history.csv").write_text(f"step,collapsed\\n1,0\\n2,{int(width == 7)}\\n")
 """
 STAGES = """\
 stages:
-  evaluate_pokemon819:
-    matrix: {network: [dcgan819], encoder: "${evaluate.encoders}"}
-    cmd: python -m stages.arithmetic
-    deps: [stages/arithmetic.py]
-    params: [lr, dcgan819]
-    metrics:
-      - reports/networks/${item.network}/scores/${item.encoder}.json: {cache: false}
-    plots:
-      - reports/networks/${item.network}/history.csv: {cache: false}
+  evaluate:
+    foreach: [dcgan819]
+    do:
+      cmd: python -m stages.arithmetic
+      deps: [stages/arithmetic.py]
+      params: [lr, dcgan819]
+      metrics:
+        - reports/networks/${item}/scores.json: {cache: false}
+      plots:
+        - reports/networks/${item}/history.csv: {cache: false}
 """
 Study = Callable[..., Result]
 

@@ -24,7 +24,7 @@ from pokegan.core.published_weights import packaged
 from pokegan.encoders import alexnet, dinov2, effnet_lite0, inception
 from pokegan.metrics import encoding
 from pokegan.metrics.encoding import Encoder, encode, load_encoder
-from tests.conftest import Stage, assert_one_sentence, succeed
+from tests.conftest import Stage, assert_one_sentence, set_params, succeed
 from tests.models import save_model
 
 CPU = torch.device("cpu")
@@ -197,9 +197,10 @@ def test_fid_with_weights_from_a_server(
         monkeypatch.setattr(inception, "WEIGHTS", published)
         succeed(CliRunner().invoke(fetch, ["inception"]))
         server.shutdown()
-    succeed(stage("encode", "inception", "pictures.npy", "features.npz"))
-    succeed(stage("evaluate", "dcgan819", "inception", "features.npz", "model", "scores"))
-    scores = json.loads(Path("scores/inception.json").read_text())
+    set_params(workspace, {"evaluate.encoders": ["inception"]})
+    succeed(stage("encode", "pictures.npy", "features.npz"))
+    succeed(stage("evaluate", "dcgan819", "features.npz", "model", "scores.json", "scores.csv"))
+    scores = json.loads(Path("scores.json").read_text())
     assert {"fid", "fid_spread", "fid_reals", "fid_infinity", "kid", "is"} <= scores.keys()
     Path(".weights/inception.pth").unlink()
     assert_one_sentence(CliRunner().invoke(fetch, ["inception"]), url, "could not be downloaded")

@@ -170,13 +170,13 @@ def test_stored_features_are_complete_and_checked(
 ) -> None:
     assert reference.second is not None
     for file in (tmp_path / "a.npz", tmp_path / "b.npz"):
-        save_features(file, encoder, (FIRST, SECOND), (reference.first, reference.second))
+        save_features(file, (FIRST, SECOND), {encoder: (reference.first, reference.second)})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     loaded = Reference(*load_features(tmp_path / "a.npz", encoder))
     assert loaded.real_scores() == reference.real_scores()
     other = load_encoder(LITE, CPU)
     other.sha256 = "beef" * 16
-    with pytest.raises(PipelineError, match="of effnet_lite0 .57934424.*not of .*beefbeef"):
+    with pytest.raises(PipelineError, match="weights of effnet_lite0 .57934424.*not beefbeef"):
         load_features(tmp_path / "a.npz", other)
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 broken")
     np.save(tmp_path / "c.npy", np.zeros(3))

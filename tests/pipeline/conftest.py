@@ -9,7 +9,6 @@ from dvc.repo import Repo
 
 from tests.conftest import ROOT
 
-ENCODER = "effnet_lite0"
 # Facts of one run: machine, time, commit. They differ each time, and so does the page with them.
 FACTS = re.compile(r"reports/index\.html|.*/(run\.json|history\.csv)")
 TIMES = ["seconds", "pictures_per_second"]
@@ -56,7 +55,7 @@ def ran(output: str) -> list[str]:
 def imported_units(stage: str, script: str, spy: Path) -> set[str]:
     """The units of dependency that a stage imported: files of stages/, packages of pokegan/.
 
-    What tracking imports counts as tracking. Families and encoders are units of one file.
+    What tracking imports counts as tracking. A family is a unit of one file.
     """
     pairs = [tuple(pair) for pair in json.loads((spy / stage).read_text())]
     modules = {name for pair in pairs for name in pair if _file(name)}
@@ -88,6 +87,6 @@ def _package(module: str) -> str:
 
 def _unit(module: str) -> str | None:
     package = _package(module)
-    if package and package not in ("gans", "encoders"):
+    if package and package != "gans":
         return f"pokegan/{package}"
     return f"{module.replace('.', '/')}.py"

@@ -16,15 +16,15 @@ import pytest
 
 from docs import screenshots
 from pokegan.core.params import flatten
-from tests.conftest import NETWORKS, add_pictures, environment, make_repository, run
+from tests.conftest import add_pictures, environment, make_repository, run
 from tests.tracking.toy import children, parents, store
 
 pytestmark = pytest.mark.slow
 
 NETWORK = "dcgan14000"  # the table is sorted by its distance
-STAGE = f"evaluate_{NETWORKS[NETWORK].reference}@{NETWORK}-effnet_lite0"
+STAGE = f"evaluate@{NETWORK}"
 EXPERIMENTS = {"low": "0.0001", "middle": "0.0002", "high": "0.0004"}
-FD, SCORES = "fd_effnet_lite0", f"reports/networks/{NETWORK}/scores/effnet_lite0.json"
+FD, SCORES = "fd_effnet_lite0", f"reports/networks/{NETWORK}/scores.json"
 HAS_BROWSER = importlib.util.find_spec("playwright") and shutil.which("chromium")
 
 

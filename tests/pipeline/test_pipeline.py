@@ -29,18 +29,13 @@ from tests.conftest import (
     set_params,
     succeed,
 )
-from tests.pipeline.conftest import ENCODER, FACTS, SPY, TIMES, imported_units, ran, stages
+from tests.pipeline.conftest import FACTS, SPY, TIMES, imported_units, ran, stages
 from tests.tracking.toy import images, runs, store
 
 pytestmark = pytest.mark.slow
 LEFT_OUT = "dcgan14000"  # a run of one network less takes less time
 FIRST = {name: each for name, each in NETWORKS.items() if name != LEFT_OUT}
-# Tests score with one encoder.
-ALL = {
-    name: each
-    for name, each in stages().items()
-    if name.endswith(f"-{ENCODER}") or not name.startswith(("encode@", "evaluate_"))
-}
+ALL = stages()
 STAGES = {name: each for name, each in ALL.items() if LEFT_OUT not in name}
 GRIDS = {"real.png", "pokemon819.png", "pokemon14000.png"} | {
     f"{network}{kind}.png" for network in FIRST for kind in ("", "_progress")
@@ -48,7 +43,7 @@ GRIDS = {"real.png", "pokemon819.png", "pokemon14000.png"} | {
 
 
 def of_family(*families: str) -> set[str]:
-    return {name for name in STAGES if re.split("[@_]", name)[0] in families}
+    return {name for name in STAGES if name.partition("@")[0] in families}
 
 
 def changed(repository: Path) -> set[str]:
@@ -106,13 +101,13 @@ def test_every_output_is_there(repository: Path) -> None:
         assert history["epoch"].iloc[-1] == 1
         assert history["step"].is_monotonic_increasing
         assert np.isfinite(history.to_numpy()).all()
-        scores = json.loads((folder / f"scores/{ENCODER}.json").read_text())
+        scores = json.loads((folder / "scores.json").read_text())
         assert scores["pictures"] == 8
         assert scores["fd_effnet_lite0"] > scores["fd_effnet_lite0_reals"] > 0
-        curve = pd.read_csv(folder / f"scores/{ENCODER}.csv")
+        curve = pd.read_csv(folder / "scores.csv")
         assert curve["epoch"].iloc[-1] == 1
         assert len(curve) == 2
-        assert curve["fd"].iloc[-1] == scores["fd_effnet_lite0"]
+        assert curve["fd_effnet_lite0"].iloc[-1] == scores["fd_effnet_lite0"]
         inspection = json.loads((folder / "inspection.json").read_text())
         assert ("reconstruction" in inspection) == (entry.gan == "aegan")
     labels = pd.read_csv(repository / "data/pokemon819_types.csv")
@@ -171,8 +166,8 @@ def test_every_stage_is_a_run_in_mlflow(repository: Path, monkeypatch: pytest.Mo
     inside = found.keys() - {parent.info.run_name}
     assert {found[n].data.tags["mlflow.parentRunId"] for n in inside} == {parent.info.run_id}
     for network in FIRST:
-        scores = json.loads(Path(f"reports/networks/{network}/scores/{ENCODER}.json").read_text())
-        assert parent.data.metrics[f"{network}.fd_{ENCODER}"] == scores[f"fd_{ENCODER}"]
+        scores = json.loads(Path(f"reports/networks/{network}/scores.json").read_text())
+        assert parent.data.metrics[f"{network}.fd_effnet_lite0"] == scores["fd_effnet_lite0"]
     assert {each.info.status for each in found.values()} == {"FINISHED"}
     trained = found["train@aegan"]
     tags = trained.data.tags
@@ -188,7 +183,7 @@ def test_every_stage_is_a_run_in_mlflow(repository: Path, monkeypatch: pytest.Mo
     head = run("git", "rev-list", "--max-parents=0", "HEAD", cwd=repository).stdout.strip()
     assert tags["git_commit"] == head
     assert images("sqlite:///mlflow.db", trained) == [3, 6]
-    evaluated = found["evaluate_pokemon14000@aegan-effnet_lite0"]
+    evaluated = found["evaluate@aegan"]
     assert evaluated.data.metrics["fd_effnet_lite0_reals"] > 0
     curve = client.get_metric_history(evaluated.info.run_id, "fd_effnet_lite0")
     assert [point.step for point in curve] == [3, 6]
@@ -224,9 +219,9 @@ def test_every_stage_writes_the_same_bytes_again(
 @pytest.mark.parametrize(
     ("files", "stages"),
     [
-        (["core/progress.py", "tracking/run.py", "cli/common.py", "encoders/inception.py"], set()),
+        (["core/progress.py", "tracking/run.py", "cli/common.py"], set()),
         (["report/charts.py", "gans/aegan.py"], {"report", "train@aegan"}),
-        (["analysis/copies.py"], of_family("inspect", "classify", "report")),
+        (["analysis/copies.py"], of_family("inspect", "classify_types", "report")),
         (["../stages/inspect.py"], of_family("inspect")),
     ],
 )
@@ -253,7 +248,7 @@ def test_a_user_error_is_one_sentence(repository: Path) -> None:
 
 
 def test_bytecode_files_change_nothing(repository: Path) -> None:
-    folders = ("stages", "pokegan/gans", "models/dcgan819", "reports/networks/dcgan819/scores")
+    folders = ("stages", "pokegan/gans", "models/dcgan819", "reports/networks")
     for folder in (*folders, "reports/grids"):
         (repository / folder / "__pycache__").mkdir(exist_ok=True)
         (repository / folder / "__pycache__" / "stray.pyc").write_bytes(b"stray")
@@ -261,11 +256,10 @@ def test_bytecode_files_change_nothing(repository: Path) -> None:
 
 
 def add_network(repository: Path, name: str) -> None:
-    """Add a line in vars, a name in a matrix, and a section of params.yaml."""
+    """Add a line in vars and a section of params.yaml."""
     pipeline = repository / "dvc.yaml"
     text, lines = re.subn(r"(\n +)dcgan819(: \{.*\})", rf"\g<0>\1{name}\2", pipeline.read_text())
-    text, matrices = re.subn(r"(network: \[.*)\bdcgan819\b", rf"\g<0>, {name}", text)
-    assert lines == matrices == 1
+    assert lines == 1
     pipeline.write_text(text)
     set_params(repository, {name: load_yaml(repository / "params.yaml")["dcgan819"]})
 
@@ -276,8 +270,7 @@ def test_an_experiment_with_an_added_network_runs_its_stages_and_a_return_to_it_
 ) -> None:
     """DVC restores its outputs, those in git too; MLflow keeps the one run."""
     new = "dcgan819b"
-    evaluate = f"evaluate_pokemon819@{new}-{ENCODER}"
-    expected = {f"train@{new}", evaluate, f"inspect@{new}", "report"}
+    expected = {f"train@{new}", f"evaluate@{new}", f"inspect@{new}", "report"}
 
     def experiment() -> str:
         add_network(repository, new)

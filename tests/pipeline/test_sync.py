@@ -242,7 +242,7 @@ def test_runs_of_a_former_layout_of_the_pipeline_stay_as_they_are(clone: Path) -
         ).info.run_id
         for stage, tags in {
             "train_tiny": {"dvc.restored": "true", "dvc.lacks": "pictures"},
-            "evaluate_tiny@effnet_lite0": {},
+            "evaluate_tiny": {},
         }.items()
     }
     for run_id in old.values():

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from pokegan.core.files import read_json
 from pokegan.core.grids import GAP
 from pokegan.core.params import digest
 from pokegan.metrics.names import metric_name
@@ -121,21 +122,25 @@ def save_network(
         "latent_discriminator_parameters": 44257, "git_commit": "0123456789ab", "git_dirty": True,
     }  # fmt: skip
     save_json(folder / "run.json", run)
-    save_scores(folder / "scores", LITE)
+    save_scores(folder, LITE)
     save_inspection(folder, images, parts)
 
 
 def save_scores(folder: Path, encoder: str, scores: tuple[str, ...] = SCORES) -> None:
-    """Write the scores of a network by an encoder."""
-    values: dict[str, Any] = {"encoder_sha256": "57934424beef", "pictures": 24, "draws": 3}
+    """Add the scores of a network by an encoder."""
+    file, table = folder / "scores.json", pd.DataFrame({"epoch": [60, 120], "step": [240, 480]})
+    values: dict[str, Any] = {"pictures": 24, "draws": 3}
+    if file.exists():
+        values, table = read_json(file), pd.read_csv(folder / "scores.csv")
+    values[f"sha256_{encoder}"] = "57934424beef"
     curve = {score: 0.25 + index for index, score in enumerate(scores)} | {"fd": 123.44}
     for score, value in curve.items():
         name = metric_name(score, encoder)
         values |= {name: value, f"{name}_spread": 2.5, f"{name}_reals": value / 2}
+        table[name] = value
     values[metric_name("fd_infinity", encoder)] = 98.76
-    save_json(folder / f"{encoder}.json", values)
-    table = [{"epoch": epoch, "step": 4 * epoch, **curve} for epoch in (60, 120)]
-    pd.DataFrame(table).to_csv(folder / f"{encoder}.csv", index=False)
+    save_json(file, values)
+    table.to_csv(folder / "scores.csv", index=False)
 
 
 def save_seeds(folder: Path, network: Path) -> None:

@@ -73,14 +73,14 @@ def test_parts_of_a_network_that_do_not_exist_are_named(
 ) -> None:
     """PLAIN has neither an encoder nor features of a discriminator; FULL is not inspected."""
     (root / f"reports/networks/{FULL}/inspection.npz").unlink()
-    (root / f"reports/networks/{FULL}/scores/effnet_lite0.csv").unlink()
+    (root / f"reports/networks/{FULL}/scores.csv").unlink()
     found = text()
     missing = f"{FULL}: reports/networks/{FULL}/inspection.npz is missing; run"
     assert found.count(missing) == 3  # nearest training images, latent space, features
     assert f"{PLAIN}: the inspection contains no features of a discriminator" in found
     assert ": reconstructions" not in found
     assert found.count("not scored") == 1
-    assert f"{FULL}/inspection.npz, reports/networks/{FULL}/scores/effnet_lite0.csv are" in found
+    assert f"{FULL}/inspection.npz, reports/networks/{FULL}/scores.csv are" in found
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_parts_of_a_network_that_do_not_exist_are_named(
         f"reports/networks/{FULL}/samples.npz",
         f"reports/networks/{FULL}/inspection.json",
         f"reports/networks/{FULL}/inspection.npz",
-        f"reports/networks/{FULL}/scores/effnet_lite0.json",
-        f"reports/networks/{FULL}/scores/effnet_lite0.csv",
+        f"reports/networks/{FULL}/scores.json",
+        f"reports/networks/{FULL}/scores.csv",
     ],
 )
 def test_a_damaged_file_is_named(root: Path, call: Callable[[], Result], name: str) -> None:
@@ -111,7 +111,7 @@ def test_a_damaged_file_is_named(root: Path, call: Callable[[], Result], name: s
 @pytest.mark.parametrize(
     ("name", "key"),
     [
-        ("scores/effnet_lite0.json", "recall_effnet_lite0_reals"),
+        ("scores.json", "recall_effnet_lite0_reals"),
         ("inspection.json", "copies"),
         ("run.json", "steps"),
     ],

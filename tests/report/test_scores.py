@@ -12,7 +12,7 @@ from tests.report.fixtures import FULL, LITE, PLAIN, SCORES, edit_json, save_sco
 
 
 def test_each_network_has_its_own_number_of_images(root: Path, text: Callable[[], str]) -> None:
-    file = root / f"reports/networks/{PLAIN}/scores/{LITE}.json"
+    file = root / f"reports/networks/{PLAIN}/scores.json"
     edit_json(file, lambda values: values.update(pictures=17))
     (cells,) = re.findall(r"images per side</th>(.*?)</tr>", text())
     assert re.findall(r"\d+", cells) == ["24", "17"]
@@ -25,7 +25,7 @@ def test_scores_have_the_names_of_their_encoder(
     """DINOv2 has no classes; only scores of the Inception network are FID, KID and IS."""
     for encoder in encoders:
         scores = tuple(score for score in SCORES if encoder != "dinov2" or score != "cs")
-        save_scores(root / f"reports/networks/{FULL}/scores", encoder, scores)
+        save_scores(root / f"reports/networks/{FULL}", encoder, scores)
     set_params(root, {"evaluate.encoders": encoders})
     found = text()
     titles = re.findall(r'<th scope="row">([^<]*)</th>', found)
