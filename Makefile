@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env author repro paper fid seeds ui sync experiments test test-quick test-play check benchmark format lock docs \
+.PHONY: help env author repro paper fid seeds ablations ui sync experiments test test-quick test-play check benchmark format lock docs \
   play kaggle inception dinov2 clean-env
 
 help:  ## list the targets
@@ -38,6 +38,9 @@ paper: env author  ## run it with the report's own settings (400, 150 and 150 ep
 fid: env author  ## add FID, KID and Inception Score: downloads the weights, then only scores and renders
 	pokegan fetch inception
 	dvc exp run -S 'evaluate.encoders=[effnet_lite0,alexnet,inception]'
+
+ablations: env author  ## answer the notes' questions: changed parameters against the default (2 hours)
+	pokegan ablation studies/ablations.yaml
 
 seeds: env author  ## train projected and dcgan819 with three seeds: how much do scores vary?
 	pokegan ablation studies/seeds.yaml

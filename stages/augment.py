@@ -14,7 +14,7 @@ COLUMNS = 12
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("enlarged", type=click.Path(path_type=Path))
 def augment(pictures: Path, enlarged: Path) -> None:
-    """Write PICTURES, their mirror images and color-jittered copies to ENLARGED."""
+    """Write PICTURES and the copies of each that augment.copies names to ENLARGED."""
     params = read_params("seed", "augment")
 
     from pokegan.core.arrays import load_images
@@ -27,9 +27,9 @@ def augment(pictures: Path, enlarged: Path) -> None:
         images = enlarge(originals, params.augment, params.seed)
         save_array(enlarged, images)
         run.log_metrics({"originals": len(originals), "pictures": len(images)})
-        # One row of originals, one of their mirror images, one of jittered copies.
+        # One row of originals, and one of each kind of copies.
         step = -(-len(originals) // COLUMNS)
-        rows = images.reshape(3, *originals.shape)[:, ::step]
+        rows = images.reshape(-1, *originals.shape)[:, ::step]
         run.log_image("enlargement", grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1]))
         click.echo(f"{enlarged}: {len(originals)} → {len(images)} pictures", err=True)
 

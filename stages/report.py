@@ -29,6 +29,10 @@ PATH = click.Path(path_type=Path)
     "--seeds", required=True, type=PATH,
     help="Folder with results of trainings with several seeds (.json).",
 )  # fmt: skip
+@click.option(
+    "--ablations", required=True, nargs=3, type=PATH, metavar="FILE FOLDER PAGE",
+    help="Rows of an ablation (.yaml), folder with their results, and page to write (.html).",
+)  # fmt: skip
 def report(
     page: Path,
     grids: Path,
@@ -39,26 +43,28 @@ def report(
     data_sets: tuple[Path, ...],
     types: tuple[Path, Path],
     seeds: Path,
+    ablations: tuple[Path, Path, Path],
 ) -> None:
     """Render the results below the folder NETWORKS as PAGE, a self-contained HTML file.
 
     Write image grids (.png) to the folder GRIDS, and time-lapses (.webp) to ANIMATIONS.
     """
-    params = read_params("evaluate.encoders")
+    params = read_params("evaluate.encoders", "augment.copies")
     names = read_networks()
 
-    from pokegan.report.page import render_page
+    from pokegan.report.page import render_ablations, render_page
     from pokegan.report.results import read_results
     from pokegan.tracking.run import track_run
 
-    encoders = params.evaluate.encoders
+    encoders, copies = params.evaluate.encoders, params.augment.copies
     with track_run("report", params) as run:
         trained, untrained = read_results(networks, names)
         with atomic_write(grids) as pngs, atomic_write(animations) as webps:
             pngs.mkdir()
             webps.mkdir()
             data = reference, enlarged, data_sets, types, seeds
-            html = render_page(trained, untrained, encoders, *data, pngs, webps)
+            html = render_page(trained, untrained, encoders, copies, *data, pngs, webps)
+        save_text(ablations[2], render_ablations(*ablations[:2]))
         save_text(page, html)
         run.log_artifact(page)
         click.echo(f"{page}: {page.stat().st_size / 1e6:.1f} MB", err=True)

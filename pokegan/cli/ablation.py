@@ -4,81 +4,33 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean, stdev
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import click
 from filelock import FileLock, Timeout
-from pydantic import Field
 
-from pokegan.cli.experiments import (
-    Value,
-    check,
-    command,
-    committed,
-    evaluation,
-    revision,
-    run_experiment,
-)
+from pokegan.cli.experiments import check, committed, revision, run_experiment
 from pokegan.core.errors import PipelineError
-from pokegan.core.files import atomic_write, read_json, save_json
-from pokegan.core.params import digest, load_yaml, validate
+from pokegan.core.files import atomic_write, read_json, round_sig, save_json, save_text
+from pokegan.core.params import digest
 from pokegan.core.provenance import root
-from pokegan.core.schema import EncoderName, Section
+from pokegan.report.ablations import (
+    AblationFile,
+    Row,
+    RowResults,
+    by_question,
+    protocol,
+    read_ablation,
+    results_file,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
-RESULTS = Path("reports/ablations")
-SCORES = {
-    "fd": "Fréchet distance", "precision": "precision", "recall": "recall",
-    "near_duplicates": "near-duplicates",
-}  # fmt: skip
 # Facts of run.json that a result keeps.
 FACTS = ("seconds", "pictures_per_second", "device_name", "threads", "precision", "torch")
 N_SHOWN = 16
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]
-
-
-class Row(Section):
-    """A network with changed parameters, trained once per seed."""
-
-    name: Identifier
-    title: str
-    network: str
-    seeds: Annotated[list[int], Field(min_length=1)]
-    overrides: dict[str, Value | list[Value]] = Field(default_factory=dict)
-
-
-class AblationFile(Section):
-    """Rows to compare by an encoder, and the page with their results."""
-
-    name: Identifier
-    encoder: EncoderName
-    page: str = Field(pattern=r"\.md$")
-    title: str
-    introduction: str
-    rows: Annotated[list[Row], Field(min_length=1)]
-
-    def jobs(self) -> Iterator[tuple[Row, int]]:
-        """Yield each row with each of its seeds, the first seeds first."""
-        for number in range(max(len(row.seeds) for row in self.rows)):
-            yield from ((row, row.seeds[number]) for row in self.rows if number < len(row.seeds))
-
-    def experiment(self, row: Row, seed: int) -> str:
-        """Return the name of the experiment of a row with a seed."""
-        return f"{self.name}-{row.name}-{seed}"
-
-    def arguments(self, row: Row, seed: int) -> tuple[str, dict[str, object], str]:
-        """Return name, changed parameters and stage of the experiment."""
-        values: dict[str, object] = {"seed": seed, **row.overrides}
-        return self.experiment(row, seed), values, evaluation(row.network)
-
-    def file(self, row: Row, seed: int) -> Path:
-        """Return the file with its results."""
-        return RESULTS / self.name / f"{row.name}-{seed}.json"
 
 
 @click.command()
@@ -96,7 +48,7 @@ def ablation(file: Path, names: tuple[str, ...]) -> None:
     \b
     pokegan ablation studies/ladder.yaml
     """  # noqa: D301
-    described = validate(AblationFile, load_yaml(file), file)
+    described = read_ablation(file)
     known = [row.name for row in described.rows]
     if unknown := [name for name in names if name not in known]:
         raise PipelineError(f"{file} has no row {unknown[0]!r}; it has {', '.join(known)}.")
@@ -110,7 +62,8 @@ def ablation(file: Path, names: tuple[str, ...]) -> None:
 
 def complete(described: AblationFile, row: Row, seed: int) -> None:
     """Run a row with a seed, unless its results exist or another process runs it."""
-    target, experiment = described.file(row, seed), described.experiment(row, seed)
+    target = results_file(described.folder, row, seed)
+    experiment = described.experiment(row, seed)
     lock = root() / ".work" / f"{experiment}.lock"
     lock.parent.mkdir(exist_ok=True)
     try:
@@ -136,16 +89,17 @@ def save_results(described: AblationFile, row: Row, seed: int) -> None:
     import numpy as np
 
     from pokegan.core.grids import grid, to_image
+    from pokegan.metrics.spectrum import checkerboard, power_spectrum
 
     experiment, folder = described.experiment(row, seed), f"reports/networks/{row.network}"
     facts = json.loads(committed(experiment, f"{folder}/run.json"))
     scores = json.loads(committed(experiment, f"{folder}/scores.json"))
     content = dvc.api.read(f"{folder}/samples.npz", rev=experiment, mode="rb")
     with np.load(io.BytesIO(content)) as stored:
-        last: np.ndarray = stored["pictures"][-1][:N_SHOWN]
-    target = described.file(row, seed)
+        last: np.ndarray = stored["pictures"][-1]
+    target = results_file(described.folder, row, seed)
     with atomic_write(target.with_suffix(".webp")) as temporary:
-        to_image(grid(last, N_SHOWN)).save(temporary, "WEBP", quality=80)
+        to_image(grid(last[:N_SHOWN], N_SHOWN)).save(temporary, "WEBP", quality=80)
     result = {
         "network": row.network,
         "seed": seed,
@@ -154,65 +108,38 @@ def save_results(described: AblationFile, row: Row, seed: int) -> None:
         "pictures_seen": round(facts["epochs"] * facts["pictures"]),
         **{key: facts[key] for key in FACTS},
         **scores,
+        "checkerboard": round_sig(100 * checkerboard(power_spectrum(last))),
     }
     save_json(target, result)
 
 
 def write_page(described: AblationFile) -> None:
-    """Write the page: a table of all results, and samples and command of each row."""
-    lines, details, all_results = [], [], []
-    for row in described.rows:
-        files = [described.file(row, seed) for seed in row.seeds]
-        results = [read_json(file) for file in files if file.exists()]
-        if results:
-            all_results += results
-            lines.append(table_row(described, row, results))
-            details += describe(described, row, files[0])
-    if not all_results:
-        raise PipelineError(f"There are no results in {RESULTS / described.name}; run all rows.")
-    head = ["row", "seeds", "pictures seen", "minutes", *SCORES.values()]
-    table = [head, ["---", *["---:"] * (len(head) - 1)], *lines]
-    reference = all_results[0]
-    used = {key: {str(each[key]) for each in all_results} for key in FACTS}
-    device, threads, precision = (
-        " or ".join(sorted(used[key])) for key in ("device_name", "threads", "precision")
-    )
-    protocol = (
-        f"Scores by {described.encoder}, {reference['pictures']} pictures per side; real against "
-        f"real pictures: {reference[f'fd_{described.encoder}_reals']:.1f}. Mean ± standard "
-        f"deviation over seeds. {device}, {precision}, threads: {threads}."
-    )
-    parts = [
-        f"# {described.title}",
-        described.introduction.strip(),
-        protocol,
-        "\n".join(f"| {' | '.join(cells)} |" for cells in table),
-        *details,
-    ]
-    with atomic_write(Path(described.page)) as temporary:
-        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    click.echo(f"{described.page}: {len(lines)} of {len(described.rows)} rows", err=True)
+    """Write the page: a table of results per question, and samples and command of each row."""
+    groups = by_question(described, described.folder)
+    if not groups:
+        raise PipelineError(f"There are no results in {described.folder}; run all rows.")
+    parts = [f"# {described.title}", described.introduction.strip(), protocol(described, groups)]
+    for question, rows in groups.items():
+        parts += [f"## {question}"] if question else []
+        parts.append(table(rows))
+        meant = [f"- **{row.row.title}**: {row.row.meaning}" for row in rows if row.row.meaning]
+        parts += ["\n".join(meant)] if meant else []
+    parts.append("## Samples and commands")
+    for row in (row for rows in groups.values() for row in rows):
+        picture = Path(*[".."] * len(Path(described.page).parent.parts), row.picture)
+        parts.append(f"### {row.row.title}")
+        parts.append(f"![Samples]({picture.as_posix()})")
+        parts.append(f"```console\n{row.command}\n```")
+    save_text(Path(described.page), "\n\n".join(parts) + "\n")
+    done = sum(map(len, groups.values()))
+    click.echo(f"{described.page}: {done} of {len(described.rows)} rows", err=True)
 
 
-def table_row(described: AblationFile, row: Row, results: list[dict[str, Any]]) -> list[str]:
-    """Return the cells of a row: facts, and scores over its seeds."""
-    seen = mean(each["pictures_seen"] for each in results)
-    minutes = mean(each["seconds"] for each in results) / 60
-    cells = [row.title, str(len(results)), f"{seen:,.0f}", f"{minutes:.1f}"]
-    for score in SCORES:
-        values = [each[f"{score}_{described.encoder}"] for each in results]
-        digits = 1 if score == "fd" else 2
-        spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-        cells.append(f"{mean(values):.{digits}f}{spread}")
-    return cells
-
-
-def describe(described: AblationFile, row: Row, file: Path) -> list[str]:
-    """Return the samples of a row's first seed, and the command that reproduces it."""
-    picture = Path(*[".."] * len(Path(described.page).parent.parts), file.with_suffix(".webp"))
-    words = command(*described.arguments(row, row.seeds[0]))
-    return [
-        f"## {row.title}",
-        f"![Samples]({picture.as_posix()})",
-        f"```console\n{' '.join(words)}\n```",
-    ]
+def table(rows: list[RowResults]) -> str:
+    """Return a table of rows in Markdown; columns without a value are left out."""
+    shown = [key for key in rows[0].cells if any(row.cells[key] != "–" for row in rows)]
+    lines = [["row", *shown], ["---", *["---:"] * len(shown)]]
+    for row in rows:
+        bold = {"difference": f"**{row.cells['difference']}**"} if row.is_separated else {}
+        lines.append([row.row.title, *({**row.cells, **bold}[key] for key in shown)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

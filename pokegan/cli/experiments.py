@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,15 +12,9 @@ from pathlib import Path
 import click
 
 from pokegan.core.errors import PipelineError
+from pokegan.core.experiments import experiment_command
 from pokegan.core.params import read_networks, read_params
 from pokegan.core.provenance import git
-
-Value = str | bool | int | float | None
-
-
-def evaluation(network: str) -> str:
-    """Return the DVC stage that scores a network."""
-    return f"evaluate@{network}"
 
 
 def check(
@@ -41,7 +35,7 @@ def check(
         )
     keys = read_params(*type(read_params()).model_fields).flat()
     for key in overrides:
-        if key not in keys:
+        if not any(f"{each}.".startswith(f"{key}.") for each in keys):
             raise PipelineError(f"{file}: {key} is not a parameter in params.yaml; correct it.")
     if not all(git("config", f"user.{key}", check=False) for key in ("name", "email")):
         raise PipelineError(
@@ -49,19 +43,12 @@ def check(
         )
 
 
-def command(name: str, values: Mapping[str, object], stage: str) -> list[str]:
-    """Return the command that runs an experiment with changed parameters."""
-    changes = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in values.items()]
-    options = [word for change in changes for word in ("-S", change)]
-    return ["dvc", "exp", "run", "--temp", "--name", name, *options, stage]
-
-
 def run_experiment(name: str, values: Mapping[str, object], stage: str) -> None:
     """Run an experiment, which replaces one of the same name."""
     if revision(name):
         run("dvc", "exp", "remove", name)  # --force would run all stages again
-    words = command(name, values, stage)
-    click.echo(" ".join(words), err=True)
+    words = experiment_command(name, values, stage)
+    click.echo(shlex.join(words), err=True)
     run(*words)
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import click
 from pydantic import Field, model_validator
 
-from pokegan.cli.experiments import Value, check, committed, evaluation, run, run_experiment
+from pokegan.cli.experiments import check, committed, run, run_experiment
 from pokegan.core.errors import PipelineError
+from pokegan.core.experiments import Value, evaluation
 from pokegan.core.params import load_yaml, validate
 from pokegan.core.provenance import root
 from pokegan.core.schema import EncoderName, Section

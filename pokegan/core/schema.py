@@ -87,8 +87,9 @@ class PictureSet(Section):
 
 
 class Augment(Section):
-    """Color jitter of the enlargement: factors are sampled from 1 ± value."""
+    """Copies that enlarge a data set; factors of the color jitter are sampled from 1 ± value."""
 
+    copies: Annotated[list[Literal["mirrored", "jittered"]], AfterValidator(_distinct)]
     brightness: Fraction
     contrast: Fraction
     saturation: Fraction

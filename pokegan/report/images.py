@@ -1,5 +1,6 @@
 """Images of the page: samples over the training, and the training data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ MAX_FRAMES = 16  # limits the size of the page
 RATE, HOLD = 2.5, 2  # frames per second, additional seconds of the last frame
 N_SHEET, SHEET_COLUMNS = 1024, 32
 SHEET_SIZE = 32  # pixels: side of an image of a contact sheet on the page
-KINDS = ("original", "mirrored", "color-jittered")
 
 
 def time_lapse(network: NetworkResults, grids: Path, animations: Path) -> dict[str, Any]:
@@ -70,13 +70,14 @@ def contact_sheet(file: Path, grids: Path) -> dict[str, Any]:
     return {"name": file.stem, "count": len(images), "picture": data_uri(smaller, lossless=False)}
 
 
-def enlargement(file: Path) -> dict[str, Any]:
-    """Arrange some images of the enlarged data set (3N, R, R, 3): a row per kind."""
+def enlargement(file: Path, copies: Sequence[str]) -> dict[str, Any]:
+    """Arrange images of the enlarged data set: a row of originals, and one per kind of copy."""
     images = load_images(file)
-    kinds = images.reshape(len(KINDS), -1, *images.shape[1:])
+    rows = ["original", *copies]
+    kinds = images.reshape(len(rows), -1, *images.shape[1:])
     shown = np.concatenate([evenly_spaced(kind, COLUMNS) for kind in kinds])
-    picture = data_uri(grid(downscale(shown), len(shown) // len(KINDS)))
-    return {"name": file.stem, "rows": KINDS, "picture": picture}
+    picture = data_uri(grid(downscale(shown), len(shown) // len(rows)))
+    return {"name": file.stem, "rows": rows, "picture": picture}
 
 
 def augmented_inputs(network: NetworkResults) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pokegan.report import images
+from pokegan.report.ablations import by_question, protocol, read_ablation
 from pokegan.report.charts import DASHES, curves, palette
 from pokegan.report.inspections import comparisons, inspections
 from pokegan.report.results import NetworkResults
@@ -36,10 +37,24 @@ TEMPLATES = Environment(
 TEMPLATES.globals["dashes"] = DASHES
 
 
+def render_ablations(file: Path, results: Path) -> str:
+    """Render the page of the ablation that a file describes, from the results in a folder."""
+    described = read_ablation(file)
+    groups = by_question(described, results)
+    return TEMPLATES.get_template("ablations.html.j2").render(
+        title=described.title,
+        introduction=described.introduction,
+        groups=groups,
+        protocol=protocol(described, groups),
+        command=f"pokegan ablation {file}",
+    )
+
+
 def render_page(
     networks: Sequence[NetworkResults],
     untrained: dict[str, Path],
     encoders: Sequence[str],
+    copies: Sequence[str],
     reference: Path,
     enlarged: Path,
     data_sets: Sequence[Path],
@@ -70,7 +85,7 @@ def render_page(
         types=classified,
         classification=classification(classified["facts"], inspected["features"]),
         contact_sheets=[images.contact_sheet(file, grids) for file in data_sets],
-        enlargement=images.enlargement(enlarged),
+        enlargement=images.enlargement(enlarged, copies),
         augmented={net.name: images.augmented_inputs(net) for net in networks if net.augmentation},
         script=vl_convert.javascript_bundle(),  # type: ignore[call-arg]
     )

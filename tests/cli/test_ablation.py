@@ -11,7 +11,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from pokegan.cli.ablation import RESULTS, ablation
+from pokegan.cli.ablation import ablation
+from pokegan.report.ablations import RESULTS
 from tests.conftest import assert_one_sentence, commit, make_repository, run, succeed
 
 STAGE = """\
@@ -51,7 +52,8 @@ ROWS = [
     {"name": "wide", "title": "wide", "network": "dcgan819", "seeds": [1, 2, 3],
      "overrides": {"dcgan819.width": 20}},
     {"name": "narrow", "title": "narrow", "network": "dcgan819", "seeds": [1],
-     "overrides": {"dcgan819.width": 10}},
+     "overrides": {"dcgan819.width": 10}, "question": "Is less better?", "baseline": "wide",
+     "meaning": "It is."},
 ]  # fmt: skip
 Ablation = Callable[..., Result]
 
@@ -97,10 +99,13 @@ def test_rows_are_experiments_whose_results_are_kept(call: Ablation, repository:
     assert (result["seed"], result["fd_effnet_lite0"], result["pictures_seen"]) == (2, 22, 1200)
     assert (RESULTS / "a/wide-1.webp").is_file()
     page = Path("docs/a.md").read_text()
-    assert "| wide | 3 | 1,200 | 2.0 | 22.0 ± 1.0 | 0.50 ± 0.00 |" in page
-    assert "| narrow | 1 | 1,200 | 2.0 | 11.0 | 0.50 |" in page
+    assert "| wide | 3 | 1,200 | 2.0 | 22.0 ± 1.0 | 1.0 | 0.50 ± 0.00 |" in page
+    assert "| narrow | 1 | 1,200 | 2.0 | 11.0 | **-11.0** | 1.0 | 0.50 |" in page
+    # The t distribution with two degrees of freedom: 4.303 · √(1 + 1/3).
+    assert "(±5.0 for wide)" in page
+    assert page.index("## Is less better?") < page.index("- **narrow**: It is.")
     assert "![Samples](../reports/ablations/a/wide-1.webp)" in page
-    assert "8 pictures per side; real against real pictures: 1.0." in page
+    assert "8 pictures per side" in page
     # The command of the page gives the same result.
     run("dvc", "exp", "remove", "a-narrow-1", cwd=repository)
     (line,) = [each for each in page.splitlines() if "--name a-narrow-1" in each]

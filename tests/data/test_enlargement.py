@@ -1,23 +1,25 @@
+from typing import Literal
+
 import numpy as np
+import pytest
 
 from pokegan.core.schema import Augment
 from pokegan.data.enlargement import enlarge
 
-JITTER = Augment(brightness=0.2, contrast=0.2, saturation=0.2, keep_white=True)
+Copies = list[Literal["mirrored", "jittered"]]
 
 
-def test_the_jitter_is_seeded_and_each_strength_counts(drawings: np.ndarray) -> None:
-    assert np.array_equal(enlarge(drawings, JITTER, 1), enlarge(drawings, JITTER, 1))
-    assert not np.array_equal(enlarge(drawings, JITTER, 1), enlarge(drawings, JITTER, 2))
-    still = Augment(brightness=0, contrast=0, saturation=0, keep_white=False)
-    third = enlarge(drawings, still, 1)[2 * len(drawings) :]
-    assert np.array_equal(third, drawings)
-    for strength in ("brightness", "contrast", "saturation"):
-        changed = still.model_copy(update={strength: 0.5})
-        assert not np.array_equal(enlarge(drawings, changed, 1)[2 * len(drawings) :], drawings)
+def params(copies: Copies) -> Augment:
+    return Augment(copies=copies, brightness=0.2, contrast=0.2, saturation=0.2, keep_white=True)
 
 
-def test_without_keep_white_the_background_turns_gray(drawings: np.ndarray) -> None:
-    gray = JITTER.model_copy(update={"keep_white": False, "brightness": 0.5})
-    third = enlarge(drawings, gray, 1)[2 * len(drawings) :]
-    assert (third[drawings == 255] < 255).mean() > 0.2
+@pytest.mark.parametrize("copies", [[], ["jittered"], ["jittered", "mirrored"]])
+def test_the_enlargement_holds_the_copies_that_are_named(
+    drawings: np.ndarray, copies: Copies
+) -> None:
+    every = enlarge(drawings, params(["mirrored", "jittered"]), 1)
+    parts = dict(zip(["original", "mirrored", "jittered"], np.split(every, 3), strict=True))
+    np.testing.assert_array_equal(parts["original"], drawings)
+    np.testing.assert_array_equal(parts["mirrored"], drawings[:, :, ::-1])
+    found = enlarge(drawings, params(copies), 1)
+    np.testing.assert_array_equal(found, np.concatenate([parts[n] for n in ("original", *copies)]))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -52,6 +53,7 @@ def save_all(root: Path, images: np.ndarray) -> None:
     (networks / "removed").mkdir()
     save_types(root / "reports")
     save_seeds(root / "reports/ablations/seeds", networks / FULL)
+    save_ablations(root)
 
 
 def render(root: Path) -> Result:
@@ -60,7 +62,8 @@ def render(root: Path) -> Result:
     arguments = "reports/index.html reports/grids reports/animations reports/networks"
     arguments += " --reference data/pokemon819.npy --enlarged data/pokemon2457.npy"
     arguments += " --dataset data/pokemon819.npy --types reports/types.npz reports/types.json"
-    arguments += " --seeds reports/ablations/seeds"
+    arguments += " --seeds reports/ablations/seeds --ablations studies/ablations.yaml"
+    arguments += " reports/ablations/ablations reports/ablations.html"
     with chdir(root), pytest.MonkeyPatch.context() as patch:
         disable_tracking(patch)
         return CliRunner().invoke(report, arguments.split())
@@ -151,6 +154,28 @@ def save_seeds(folder: Path, network: Path) -> None:
         used = {**params, "seed": seed, "lr": 0.1 if distance == 900 else params["lr"]}
         result = {"network": network.name, "params_md5": digest(used)}
         save_json(folder / f"{seed}.json", {**result, metric_name("fd", LITE): distance})
+
+
+def save_ablations(root: Path) -> None:
+    """Write an ablation: three trainings of a baseline, one of another row, none of a third."""
+    row = {"network": FULL, "question": "How wide?", "baseline": "base"}
+    rows = [
+        {"name": "base", "title": "the default", "network": FULL, "seeds": [1, 2, 3]},
+        {**row, "name": "wide", "title": "wider", "seeds": [4], "meaning": "It helps."},
+        {**row, "name": "later", "title": "not trained", "seeds": [5]},
+    ]
+    described = {"name": "ablations", "encoder": LITE, "page": "a.md", "title": "Ablations"}
+    (root / "studies").mkdir()
+    content = {**described, "introduction": "An introduction.", "rows": rows}
+    (root / "studies/ablations.yaml").write_text(yaml.safe_dump(content))
+    facts: dict[str, Any] = {"pictures": 24, "device_name": "a processor", "threads": 1}
+    facts |= {"precision": "fp32", "seconds": 90.0, "pictures_seen": 1200, "checkerboard": 0.25}
+    facts |= {f"fd_{LITE}_reals": 40.0}
+    folder = root / "reports/ablations/ablations"
+    folder.mkdir(parents=True)
+    for name, distance in (("base-1", 100), ("base-2", 110), ("base-3", 120), ("wide-4", 60)):
+        save_json(folder / f"{name}.json", {**facts, f"fd_{LITE}": float(distance)})
+        Image.new("RGB", (16, 8), "red").save(folder / f"{name}.webp", lossless=True)
 
 
 def save_inspection(folder: Path, images: np.ndarray, parts: tuple[str, ...]) -> None:

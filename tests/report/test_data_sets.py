@@ -31,7 +31,7 @@ def test_the_enlarged_data_set_has_a_row_per_kind(rendered: Path) -> None:
     rows = colors(shown(rendered, "A row of images")).reshape(3, 8, 3)
     spaced = flat_images()[np.linspace(0, 47, 8).round().astype(int)].mean(axis=(1, 2))
     assert np.abs(rows - spaced).max() < 12
-    labels = "<span>original</span><span>mirrored</span><span>color-jittered</span>"
+    labels = "<span>original</span><span>mirrored</span><span>jittered</span>"
     assert labels in page(rendered)
 
 
