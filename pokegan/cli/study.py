@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import sys
+import time
 import warnings
 from math import inf
 from pathlib import Path
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 60  # seconds between a worker's signs of life; after two without, it counts as dead
 MAX_RETRIES = 2  # of a trial whose worker died
+ATTEMPTS = 3  # to open the storage
+RUN = "mlflow_run"  # attribute of a study
 MAX_FAILURES = 3  # in a row, after which a study stops
 
 
@@ -119,17 +123,18 @@ def study(file: Path, trials: int, storage: str | None, push: bool) -> None:
     described = validate(StudyFile, load_yaml(file), file)
     keys = dict.fromkeys(described.space) | described.overrides
     check(file, [described.network], described.encoder, keys)
-    opened = open_study(described, file, storage)
+    opened, is_new = open_study(described, file, storage)
+    os.environ["POKEGAN_STUDY_RUN"] = mlflow_run(opened, is_new)
     # SystemExit queues an interrupted trial again.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     run_trials(opened, described, trials, push)
     show_best(opened)
 
 
-def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
-    """Create the study, or load it from the storage."""
+def open_study(described: StudyFile, file: Path, storage: str | None) -> tuple[Study, bool]:
+    """Create the study, or load it from the storage; return whether it is new."""
     import optuna
-    from optuna.exceptions import ExperimentalWarning
+    from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -137,24 +142,29 @@ def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
     warnings.simplefilter("ignore", ExperimentalWarning)  # the heartbeat
     path = root() / ".work" / "studies.db"
     path.parent.mkdir(exist_ok=True)
-    url = storage or f"sqlite:///{path}"
+    retry = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
+    for attempt in range(ATTEMPTS):  # workers that start together create the same tables
+        try:
+            database = RDBStorage(
+                storage or f"sqlite:///{path}",
+                heartbeat_interval=HEARTBEAT,
+                heartbeat_stale_trial_callback=retry,
+            )
+            break
+        except (SQLAlchemyError, ArgumentError, ImportError) as error:
+            if attempt == ATTEMPTS - 1:
+                reason = str(error).splitlines()[0]
+                raise PipelineError(
+                    f"The storage cannot be opened ({reason}); correct --storage."
+                ) from error
+            time.sleep(1)
+    name, is_new = described.name, True
     try:
-        database = RDBStorage(
-            url,
-            heartbeat_interval=HEARTBEAT,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES),
-        )
         opened = optuna.create_study(
-            storage=database,
-            study_name=described.name,
-            direction=described.direction,
-            load_if_exists=True,
+            storage=database, study_name=name, direction=described.direction
         )
-    except (SQLAlchemyError, ArgumentError, ImportError) as error:
-        reason = str(error).splitlines()[0]
-        raise PipelineError(
-            f"The storage cannot be opened ({reason}); correct --storage."
-        ) from error
+    except DuplicatedStudyError:
+        opened, is_new = optuna.load_study(study_name=name, storage=database), False
     content = described.model_dump_json()
     if opened.user_attrs.setdefault("file", content) != content:
         raise PipelineError(
@@ -162,11 +172,21 @@ def open_study(described: StudyFile, file: Path, storage: str | None) -> Study:
             "start another study, or restore the file."
         )
     opened.set_user_attr("file", content)
-    # A resumed study must not propose its first trials again.
-    seed = described.seed + len(opened.get_trials(deepcopy=False))
-    samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
-    opened.sampler = samplers[described.sampler](seed=seed)
-    return opened
+    return opened, is_new
+
+
+def mlflow_run(opened: Study, is_new: bool) -> str:
+    """Return the id of the run that the study's creator creates in MLflow; "" without one."""
+    from pokegan.tracking.parent import create_study_run
+
+    if is_new:
+        opened.set_user_attr(RUN, create_study_run(opened.study_name))
+    deadline = time.monotonic() + HEARTBEAT
+    while RUN not in opened.user_attrs:
+        time.sleep(0.5)
+        if time.monotonic() > deadline:  # the creator died before
+            opened.set_user_attr(RUN, "")
+    return str(opened.user_attrs[RUN])
 
 
 def run_trials(opened: Study, described: StudyFile, trials: int, push: bool) -> None:
@@ -198,8 +218,11 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
 
     It is pruned if the training diverged or the generator collapsed.
     """
-    from optuna import TrialPruned
+    from optuna import TrialPruned, samplers
 
+    # A seed per trial: workers that start together would propose the same parameters.
+    kinds = {"tpe": samplers.TPESampler, "random": samplers.RandomSampler}
+    opened.sampler = kinds[described.sampler](seed=described.seed + trial.number)
     name = f"{described.name}-{trial.number}"
     values = {**described.overrides, **described.suggest(trial)}
     try:

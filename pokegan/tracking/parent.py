@@ -18,19 +18,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from filelock import FileLock
 
 from pokegan.core.checkpoint import INDECISIVE
 from pokegan.core.params import PARAMS_FILE, flatten, load_yaml, parse_yaml
 from pokegan.core.provenance import git, root
+from pokegan.tracking.child import PARENT
 from pokegan.tracking.lockfile import StageRun
 from pokegan.tracking.results import Results, large_file, read_grids
-from pokegan.tracking.store import LOCK_TIMEOUT, Store, is_running, this_process
+from pokegan.tracking.store import (
+    LOCK_TIMEOUT,
+    Store,
+    connect,
+    first_line,
+    is_running,
+    this_process,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 CONTENT = "dvc.content"
+STUDY_RUN = "POKEGAN_STUDY_RUN"  # environment variable with the id of the study's run
 COMPLETE = "dvc.complete"  # "true": nothing is left to add from git
 CODE = ("stages", "pokegan", "dvc.yaml")
 NOT_DECISIVE = tuple(f"pokegan/{package}/" for package in INDECISIVE)
@@ -137,8 +147,22 @@ def open_parent(store: Store, pipeline: Pipeline, tags: Mapping[str, str]) -> st
 def create_parent(
     store: Store, pipeline: Pipeline, name: str, tags: Mapping[str, str], started: int | None = None
 ) -> Run:
-    """Create the parent of an execution."""
-    return store.create_run(name, {**tags, **pipeline.identity}, started)
+    """Create the parent of an execution, below the run of its study, if any."""
+    study = os.environ.get(STUDY_RUN)
+    nested = {PARENT: study} if study else {}
+    return store.create_run(name, {**tags, **nested, **pipeline.identity}, started)
+
+
+def create_study_run(name: str) -> str:
+    """Create the run of a study, the parent of its trials; return its id, or "" after a warning."""
+    try:
+        store = connect()
+        run = store.create_run(name, {"study": name})
+        store.client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
+    except Exception as error:  # each kind of store has its own errors
+        click.echo(f"Warning: MLflow has no run of the study ({first_line(error)}).", err=True)
+        return ""
 
 
 def close_parent(store: Store, run_id: str, status: str) -> None:
