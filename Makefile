@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env author repro paper fid seeds ablations ui sync experiments test test-quick test-play check benchmark format lock docs \
+.PHONY: help env author repro parallel paper fid seeds ablations ui sync experiments test test-quick test-play test-servers check benchmark format lock docs \
   play kaggle inception dinov2 clean-env
 
 help:  ## list the targets
@@ -29,6 +29,12 @@ repro: env  ## run the pipeline: pictures → trained GANs → scores → report
 author:
 	@git config user.name >/dev/null && git config user.email >/dev/null || \
 	  { echo "DVC experiments need an author: git config user.name … and git config user.email …" >&2; exit 1; }
+
+parallel: env  ## the same with all trainings at once, each on a GPU of its own
+	dvc repro augment prepare
+	@device=0; for stage in $$(dvc stage list --name-only | grep ^train@); do \
+	  CUDA_VISIBLE_DEVICES=$$device dvc repro --single-item $$stage & device=$$((device + 1)); done; wait
+	dvc repro
 
 paper: env author  ## run it with the report's own settings (400, 150 and 150 epochs), preferably on a GPU
 	dvc exp run -S projected.epochs=1200 -S dcgan819.epochs=400 -S dcgan14000.epochs=150 -S dcgan14000.batch_size=64 \
@@ -68,6 +74,10 @@ test-quick: env  ## run the tests that take less than five seconds each
 test-play: env  ## run the tests of the local page and of MLflow's table, which need Chromium
 	@python -m pip install --quiet nicegui==3.18.0 playwright==1.65.2
 	python -m pytest tests/cli/playground tests/cli/test_play.py tests/pipeline/test_mlflow_comparison.py
+
+test-servers: env  ## run the test of a study on several machines, which needs PostgreSQL
+	@python -m pip install --quiet 'psycopg[binary]==3.3.9'
+	python -m pytest --numprocesses 0 tests/pipeline/test_cluster.py
 
 check: env  ## check format, lint and types
 	ruff format --check .
