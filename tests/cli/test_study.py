@@ -13,11 +13,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from pokegan.cli.ablation import AblationFile
 from pokegan.cli.experiments import check
 from pokegan.cli.study import StudyFile, study
 from pokegan.core.params import load_yaml, validate
+from pokegan.report.ablations import AblationFile
 from tests.conftest import ROOT, assert_one_sentence, commit, make_repository, run, start_process
+from tests.tracking.toy import all_runs, store
 
 STAGE = """\
 import json, os, sys, time
@@ -89,6 +90,7 @@ def call(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """Run a study in the repository: ``call(name, "--trials", "2", **changes)``."""
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("POKEGAN_STUDY_RUN", "")  # a study sets it
 
     def call(name: str, *options: str, **changes: Any) -> Result:
         return CliRunner().invoke(
@@ -121,6 +123,10 @@ def test_trials_are_experiments_and_a_study_is_continued(call: Study, repository
     run("git", "checkout", "-q", ".", cwd=repository)
     result = call("a", "--trials", "3")
     assert len(load(repository, "a").get_trials()) == 3
+    # The study has one run in MLflow.
+    runs = [each for each in all_runs(store(repository)) if "study" in each.data.tags]
+    assert [(each.info.run_name, each.info.status) for each in runs] == [("a", "FINISHED")]
+    assert os.environ["POKEGAN_STUDY_RUN"] == runs[0].info.run_id
     changed = call("a", "--trials", "4", seed=2)
     assert_one_sentence(changed, "a.yaml differs from the study 'a'", "change its name")
 

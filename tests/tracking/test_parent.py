@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pokegan.tracking.parent import Pipeline
+from pokegan.tracking.parent import Pipeline, create_parent, create_study_run
+from pokegan.tracking.store import connect
 from tests.conftest import commit, run, set_params
 
 
@@ -44,3 +45,16 @@ def test_an_execution_is_named_after_its_experiment_or_commit(repository: Path) 
     commit = run("git", "rev-parse", "--short", "HEAD", cwd=repository).stdout.strip()
     assert Pipeline().name == f"repro {commit}"
     assert Pipeline("bolder").name == "bolder"
+
+
+@pytest.mark.slow
+def test_an_execution_of_a_study_is_below_its_run(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = create_study_run("search")
+    store = connect()
+    alone = create_parent(store, Pipeline(), "alone", {})
+    monkeypatch.setenv("POKEGAN_STUDY_RUN", study)
+    trial = create_parent(store, Pipeline("search-0"), "search-0", {})
+    found = [store.client.get_run(each.info.run_id).data.tags for each in (alone, trial)]
+    assert [tags.get("mlflow.parentRunId") for tags in found] == [None, study]
