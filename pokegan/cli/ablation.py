@@ -119,20 +119,22 @@ def write_page(described: AblationFile) -> None:
     if not groups:
         raise PipelineError(f"There are no results in {described.folder}; run all rows.")
     parts = [f"# {described.title}", described.introduction.strip(), protocol(described, groups)]
+    shown: list[RowResults] = []
     for question, rows in groups.items():
         parts += [f"## {question}"] if question else []
         parts.append(table(rows))
-        meant = [f"- **{row.row.title}**: {row.row.meaning}" for row in rows if row.row.meaning]
+        own = [row for row in rows if row.row.question == question]
+        meant = [f"- **{row.row.title}**: {row.row.meaning}" for row in own if row.row.meaning]
         parts += ["\n".join(meant)] if meant else []
+        shown += own
     parts.append("## Samples and commands")
-    for row in (row for rows in groups.values() for row in rows):
+    for row in shown:
         picture = Path(*[".."] * len(Path(described.page).parent.parts), row.picture)
         parts.append(f"### {row.row.title}")
         parts.append(f"![Samples]({picture.as_posix()})")
         parts.append(f"```console\n{row.command}\n```")
     save_text(Path(described.page), "\n\n".join(parts) + "\n")
-    done = sum(map(len, groups.values()))
-    click.echo(f"{described.page}: {done} of {len(described.rows)} rows", err=True)
+    click.echo(f"{described.page}: {len(shown)} of {len(described.rows)} rows", err=True)
 
 
 def table(rows: list[RowResults]) -> str:

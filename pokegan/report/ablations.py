@@ -119,21 +119,26 @@ def results_file(folder: Path, row: Row, seed: int) -> Path:
 
 
 def by_question(described: AblationFile, folder: Path) -> dict[str, list[RowResults]]:
-    """Return question → rows that have results in a folder."""
+    """Return question → rows that have results in a folder, below baselines of other questions."""
     known = {row.name: _results(folder, row) for row in described.rows}
-    rows = []
+    found: dict[str, RowResults] = {}
     for row in (row for row in described.rows if known[row.name]):
         with reading(folder / f"{row.name}-*.json"):
-            rows.append(_row_results(described, folder, row, known))
-    groups = groupby(rows, key=lambda each: each.row.question)
-    return {question: list(group) for question, group in groups}
+            found[row.name] = _row_results(described, folder, row, known)
+    groups: dict[str, list[RowResults]] = {}
+    for question, group in groupby(found.values(), key=lambda each: each.row.question):
+        rows = list(group)
+        baselines = dict.fromkeys(each.row.baseline for each in rows)
+        above = [found[name] for name in baselines if name in found]
+        groups[question] = [each for each in above if each not in rows] + rows
+    return groups
 
 
 def protocol(described: AblationFile, groups: dict[str, list[RowResults]]) -> str:
     """Describe how the rows were scored, and on which machine they were trained."""
     results = [each for rows in groups.values() for row in rows for each in row.results]
     pictures, device, threads, precision = (
-        " or ".join(dict.fromkeys(str(each[key]) for each in results))
+        " or ".join(sorted({str(each[key]) for each in results}))
         for key in ("pictures", "device_name", "threads", "precision")
     )
     limits = dict.fromkeys(
