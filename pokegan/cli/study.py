@@ -113,8 +113,7 @@ def study(file: Path, trials: int, storage: str | None, push: bool) -> None:
 
     FILE describes the study. Each trial is a DVC experiment, NAME-0, NAME-1, …: `dvc exp show`
     lists them, `dvc exp apply` restores one. The same command continues a study that was stopped.
-    Several workers, also on other machines, share a study through --storage; trials of dead workers
-    are run again.
+    Workers, also on other machines, share a study by --storage; trials of dead ones are run again.
 
     \b
     pokegan study studies/dcgan819.yaml --trials 30
@@ -142,27 +141,22 @@ def open_study(described: StudyFile, file: Path, storage: str | None) -> tuple[S
     warnings.simplefilter("ignore", ExperimentalWarning)  # the heartbeat
     path = root() / ".work" / "studies.db"
     path.parent.mkdir(exist_ok=True)
+    url = storage or f"sqlite:///{path}"
     retry = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
     for attempt in range(ATTEMPTS):  # workers that start together create the same tables
         try:
             database = RDBStorage(
-                storage or f"sqlite:///{path}",
-                heartbeat_interval=HEARTBEAT,
-                heartbeat_stale_trial_callback=retry,
+                url, heartbeat_interval=HEARTBEAT, heartbeat_stale_trial_callback=retry
             )
             break
         except (SQLAlchemyError, ArgumentError, ImportError) as error:
             if attempt == ATTEMPTS - 1:
-                reason = str(error).splitlines()[0]
-                raise PipelineError(
-                    f"The storage cannot be opened ({reason}); correct --storage."
-                ) from error
+                problem = f"The storage cannot be opened ({str(error).splitlines()[0]})"
+                raise PipelineError(f"{problem}; correct --storage.") from error
             time.sleep(1)
-    name, is_new = described.name, True
+    name, direction, is_new = described.name, described.direction, True
     try:
-        opened = optuna.create_study(
-            storage=database, study_name=name, direction=described.direction
-        )
+        opened = optuna.create_study(storage=database, study_name=name, direction=direction)
     except DuplicatedStudyError:
         opened, is_new = optuna.load_study(study_name=name, storage=database), False
     content = described.model_dump_json()
@@ -252,5 +246,5 @@ def show_best(opened: Study) -> None:
         return
     click.echo(f"{opened.study_name}-{best.number}: {best.value:.6g}")
     for key, value in best.params.items():
-        click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
+        click.echo(f"  {key}: {f'{value:.6g}' if isinstance(value, float) else value}")
     click.echo(f"dvc exp apply {opened.study_name}-{best.number}")
