@@ -10,7 +10,6 @@ from statistics import mean, stdev
 from typing import Annotated, Any
 
 from pydantic import Field
-from scipy.stats import t as student
 
 from pokegan.core.experiments import Value, evaluation, experiment_command
 from pokegan.core.files import read_json, reading
@@ -167,6 +166,8 @@ def _results(folder: Path, row: Row) -> list[dict[str, Any]]:
 def _row_results(
     described: AblationFile, folder: Path, row: Row, known: dict[str, list[dict[str, Any]]]
 ) -> RowResults:
+    from scipy.stats import t as student
+
     results = known[row.name]
     base = _values(known.get(row.baseline, []), "fd", described.encoder)
     difference, limit, n = None, 0.0, len(base)

@@ -189,7 +189,7 @@ def test_a_file_without_permission_is_to_be_made_readable(tmp_path: Path) -> Non
         with pytest.raises(PipelineError, match=r"run\.json cannot be read .*make it readable"):
             read_json(network / "run.json")
         with pytest.raises(PipelineError, match=r"run\.json cannot be read .*make it readable"):
-            read_results(tmp_path, ["network"], [])
+            read_results(tmp_path, ["network"])
     finally:
         os.seteuid(user)
         network.chmod(0o755)

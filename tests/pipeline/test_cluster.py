@@ -29,6 +29,7 @@ PROGRAMS = shutil.which("initdb") or next(
 HAS_SERVERS = PROGRAMS and importlib.util.find_spec("psycopg")
 pytestmark = [
     pytest.mark.servers,
+    pytest.mark.slow,
     pytest.mark.skipif(not HAS_SERVERS, reason="no PostgreSQL or psycopg: make test-servers"),
 ]
 TRIALS = 3
