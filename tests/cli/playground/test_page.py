@@ -147,6 +147,14 @@ def generate(playground: Playground, z: torch.Tensor) -> np.ndarray:
     return generate_images(generator, z).numpy()
 
 
+def upload(page: Any, content: bytes) -> None:
+    """Upload a file; a page that is closed before the response arrives reports a failed request."""
+    with page.expect_request_finished(lambda request: "/upload/" in request.url):
+        page.locator("input[type=file]").set_input_files(
+            {"name": "a.png", "mimeType": "image/png", "buffer": content}
+        )
+
+
 def choose(page: Any, name: str) -> None:
     page.get_by_label("Network").click()
     page.get_by_role("option", name=name).click()
@@ -224,20 +232,16 @@ def test_a_sketch_and_a_file_are_reconstructed(
 
     content = BytesIO()
     Image.fromarray(drawings[0]).save(content, format="PNG")
-    page.locator("input[type=file]").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": content.getvalue()}
-    )
+    before = page.get_by_alt_text("input").get_attribute("src")
+    upload(page, content.getvalue())
     page.wait_for_function(
-        "before => document.querySelector('img[alt=input]').src != before",
-        arg=page.get_by_alt_text("input").get_attribute("src"),
+        "before => document.querySelector('img[alt=input]').src != before", arg=before
     )
     page.get_by_role("button", name="Move it").click()
     page.get_by_text("original: your image").wait_for()
 
     page.get_by_role("tab", name="Your image").click()
-    page.locator("input[type=file]").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"}
-    )
+    upload(page, b"no image")
     page.get_by_text("a.png cannot be read as an image").wait_for()
 
 
