@@ -12,11 +12,12 @@ from pokegan.core.files import save_json, save_table
 from pokegan.core.params import NetworkName, Params, read_params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
     from pokegan.metrics.encoding import Encoder, Features
+    from pokegan.metrics.protocol import Reference, Scores
 
 
 @click.command()
@@ -67,17 +68,12 @@ def evaluate(network: str, features: Path, model: Path, outputs: tuple[Path, Pat
                 logged |= named_scores(encoder.name, mean)
             rows.append({**snapshot, **logged})
             run.log_metrics(logged, step=snapshot["step"])
-        facts: dict[str, Any] = {
-            "pictures": count,
-            "draws": params.evaluate.draws,
-            "splits": splits,
-        }
-        final: dict[str, float] = {}
-        for encoder, (mean, std) in scores.items():
-            name, reference = encoder.name, references[encoder]
-            mean["fd_infinity"] = reference.fd_infinity(draws[encoder])
-            final |= named_scores(name, mean, reference.real_scores(), std)
-            facts |= {f"sha256_{name}": encoder.sha256, f"reference_{name}": reference.md5}
+        facts: dict[str, Any] = {"pictures": count, "draws": params.evaluate.draws}
+        facts["splits"] = splits
+        for encoder, reference in references.items():
+            facts[f"sha256_{encoder.name}"] = encoder.sha256
+            facts[f"reference_{encoder.name}"] = reference.md5
+        final = final_scores(references, scores, draws)
         save_table(outputs[1], pd.DataFrame(rows), digits=6)
         save_json(outputs[0], {**facts, **final})
         run.log_metrics({key: value for key, value in final.items() if key not in logged})
@@ -89,6 +85,26 @@ def evaluate(network: str, features: Path, model: Path, outputs: tuple[Path, Pat
                 f"real vs real {final[f'{fd}_reals']:.3g}; {count} images per side",
                 err=True,
             )
+
+
+def final_scores(
+    references: Mapping[Encoder, Reference],
+    scores: Mapping[Encoder, tuple[Scores, Scores]],
+    draws: Mapping[Encoder, list[Features]],
+) -> dict[str, float]:
+    """Return the scores of the last snapshot by the names of their metrics.
+
+    They are mean and deviation over the draws, the extrapolated Fréchet distance, and the scores of
+    real against real images.
+    """
+    from pokegan.metrics.protocol import named_scores
+
+    final: dict[str, float] = {}
+    for encoder, (mean, std) in scores.items():
+        reference = references[encoder]
+        mean["fd_infinity"] = reference.fd_infinity(draws[encoder])
+        final |= named_scores(encoder.name, mean, reference.real_scores(), std)
+    return final
 
 
 def encode_snapshots(

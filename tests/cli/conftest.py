@@ -12,6 +12,7 @@ from PIL import Image
 from pokegan.cli import main
 from pokegan.cli.common import load_generator_at
 from pokegan.networks.sampling import generate_images, seeded_latents
+from tests.conftest import commit, make_repository
 
 CPU = torch.device("cpu")
 GAP = 2
@@ -22,6 +23,16 @@ Pokegan = Callable[..., Result]
 def pokegan(workspace: Path) -> Pokegan:
     """Call the command in the workspace: ``pokegan("sample", …)`` returns click's result."""
     return lambda *arguments: CliRunner().invoke(main, [str(each) for each in arguments])
+
+
+def make_arithmetic(folder: Path, stage: str, stages: str) -> Path:
+    """Make a repository whose pipeline is one stage of arithmetic, stages/arithmetic.py."""
+    make_repository(folder)
+    (folder / "stages/arithmetic.py").write_text(stage)
+    declared = (folder / "dvc.yaml").read_text()
+    (folder / "dvc.yaml").write_text(declared[: declared.index("stages:")] + stages)
+    commit(folder, "arithmetic")
+    return folder
 
 
 def generated(

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from pokegan.cli.ablation import ablation
 from pokegan.report.ablations import RESULTS
-from tests.conftest import assert_one_sentence, commit, make_repository, run, succeed
+from tests.cli.conftest import make_arithmetic
+from tests.conftest import assert_one_sentence, run, succeed
 
 STAGE = """\
 import json
@@ -61,12 +62,7 @@ Ablation = Callable[..., Result]
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The distance of an experiment is its width plus its seed."""
-    folder = make_repository(tmp_path_factory.mktemp("ablation"))
-    (folder / "stages/arithmetic.py").write_text(STAGE)
-    declared = (folder / "dvc.yaml").read_text()
-    (folder / "dvc.yaml").write_text(declared[: declared.index("stages:")] + STAGES)
-    commit(folder, "arithmetic")
-    return folder
+    return make_arithmetic(tmp_path_factory.mktemp("ablation"), STAGE, STAGES)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from pokegan.cli.experiments import check
 from pokegan.cli.study import StudyFile, study
 from pokegan.core.params import load_yaml, validate
 from pokegan.report.ablations import AblationFile
-from tests.conftest import ROOT, assert_one_sentence, commit, make_repository, run, start_process
+from tests.cli.conftest import make_arithmetic
+from tests.conftest import ROOT, assert_one_sentence, run, start_process
 from tests.tracking.toy import all_runs, store
 
 STAGE = """\
@@ -59,12 +60,7 @@ Study = Callable[..., Result]
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The score of a trial is its width plus its learning rate."""
-    folder = make_repository(tmp_path_factory.mktemp("study"))
-    (folder / "stages/arithmetic.py").write_text(STAGE)
-    declared = (folder / "dvc.yaml").read_text()
-    (folder / "dvc.yaml").write_text(declared[: declared.index("stages:")] + STAGES)
-    commit(folder, "arithmetic")
-    return folder
+    return make_arithmetic(tmp_path_factory.mktemp("study"), STAGE, STAGES)
 
 
 def write(file: Path, **changes: Any) -> Path:

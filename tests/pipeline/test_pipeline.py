@@ -293,6 +293,29 @@ def test_an_experiment_with_an_added_network_runs_its_stages_and_a_return_to_it_
     assert len(runs(store(repository), f"train@{new}")) == 1
 
 
+def test_trainings_at_once_have_the_weights_of_one_after_another(repository: Path) -> None:
+    """`make parallel` with the same parameters, without the trainings in dvc.lock and the run cache."""
+    lock = repository / "dvc.lock"
+    before = yaml.safe_load(lock.read_text())
+    trainings = {f"train@{network}" for network in FIRST}
+    rest = {name: each for name, each in before["stages"].items() if name not in trainings}
+    lock.write_text(yaml.safe_dump({**before, "stages": rest}))
+    shutil.rmtree(repository / ".dvc/cache/runs")
+    result = run("make", "--old-file", ".venv/installed", "parallel", cwd=repository)
+    # The page shows facts of the trainings.
+    assert sorted(ran(result.stdout)) == sorted({*trainings, "report"})
+    assert "Error" not in result.stderr + result.stdout
+    after = yaml.safe_load(lock.read_text())
+    for stage in trainings:
+        weights, again = (
+            {out["path"]: out["md5"] for out in each["stages"][stage]["outs"]}
+            for each in (before, after)
+        )
+        assert {path for path in weights if weights[path] != again[path]} <= {
+            path for path in weights if FACTS.fullmatch(path)
+        }
+
+
 def test_no_code_lists_networks_by_hand() -> None:
     """dvc.yaml and params.yaml name the networks; the table of the report's figures may, too."""
     listed = "|".join(name for name in NETWORKS if name not in FAMILIES)
