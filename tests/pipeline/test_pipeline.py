@@ -304,7 +304,8 @@ def test_trainings_at_once_have_the_weights_of_one_after_another(repository: Pat
     result = run("make", "--old-file", ".venv/installed", "parallel", cwd=repository)
     # The page shows facts of the trainings.
     assert sorted(ran(result.stdout)) == sorted({*trainings, "report"})
-    assert "Error" not in result.stderr + result.stdout
+    # Nothing fails and is repeated by the last `dvc repro`.
+    assert "error" not in (result.stderr + result.stdout).lower()
     after = yaml.safe_load(lock.read_text())
     for stage in trainings:
         weights, again = (
