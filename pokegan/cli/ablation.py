@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from pokegan.core.errors import PipelineError
 from pokegan.core.files import atomic_write, read_json, round_sig, save_json, save_text
 from pokegan.core.params import digest
 from pokegan.core.provenance import root
+from pokegan.core.signals import exit_by_signal
 from pokegan.report.ablations import (
     AblationFile,
     Row,
@@ -54,6 +56,7 @@ def ablation(file: Path, names: tuple[str, ...]) -> None:
         raise PipelineError(f"{file} has no row {unknown[0]!r}; it has {', '.join(known)}.")
     overrides = {key: value for row in described.rows for key, value in row.overrides.items()}
     check(file, (row.network for row in described.rows), described.encoder, overrides)
+    signal.signal(signal.SIGTERM, lambda number, _: exit_by_signal(number))
     for row, seed in described.jobs():
         if not names or row.name in names:
             complete(described, row, seed)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
+import psutil
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.experiments import experiment_command
@@ -53,21 +56,45 @@ def run_experiment(name: str, values: Mapping[str, object], stage: str) -> None:
 
 
 def run(*command: str) -> None:
-    """Run a command, copy its output to standard error, and raise its first error if it fails."""
-    # An experiment is no part of the stage or experiment that this process may run in.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    """Run a command, copy its output to standard error, and raise its first error if it fails.
+
+    When this process is interrupted, so is the command; the exception is raised after its end.
+    """
     errors: list[str] = []
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with start(*command) as process:
         assert process.stdout
-        for line in process.stdout:
-            click.echo(line.rstrip(), err=True)
-            if re.match("error: ", line, re.IGNORECASE):
-                errors.append(line[len("error: ") :].strip())
+        try:
+            for line in process.stdout:
+                click.echo(line.rstrip(), err=True)
+                if re.match("error: ", line, re.IGNORECASE):
+                    errors.append(line[len("error: ") :].strip())
+        except (KeyboardInterrupt, SystemExit):
+            started = psutil.Process(process.pid)
+            for each in [*started.children(recursive=True), started]:
+                with suppress(psutil.NoSuchProcess):
+                    each.send_signal(signal.SIGINT)
+            process.communicate()
+            raise
     if process.returncode:
         reason = errors[0] if errors else f"exit code {process.returncode}"
         raise PipelineError(f"{' '.join(command[:3])} failed: {reason}")
+
+
+def start(*command: str) -> subprocess.Popen[str]:
+    """Start a command that ignores SIGTERM.
+
+    SIGTERM would end DVC with the changed params.yaml of an experiment in the workspace; after
+    SIGINT, it restores the workspace.
+    """
+    # An experiment is no part of the stage or experiment that this process may run in.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # inherited by the command
+    try:
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def revision(experiment: str) -> str:
@@ -76,5 +103,14 @@ def revision(experiment: str) -> str:
 
 
 def committed(experiment: str, path: str) -> str:
-    """Return the content of a file that an experiment committed to git."""
-    return git("show", f"{revision(experiment)}:{path}")
+    """Return the content of a file that an experiment committed to git.
+
+    Raises a PipelineError if there is none: the experiment is of a former version of the pipeline.
+    """
+    try:
+        return git("show", f"{revision(experiment)}:{path}")
+    except subprocess.CalledProcessError as error:
+        raise PipelineError(
+            f"The experiment {experiment} has no {path}; run `dvc exp remove {experiment}` and "
+            "start again."
+        ) from error

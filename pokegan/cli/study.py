@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import signal
-import sys
 import time
 import warnings
 from math import inf
@@ -22,6 +21,7 @@ from pokegan.core.experiments import Value, evaluation
 from pokegan.core.params import load_yaml, validate
 from pokegan.core.provenance import root
 from pokegan.core.schema import EncoderName, Section
+from pokegan.core.signals import exit_by_signal
 from pokegan.metrics.names import metric_name
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def study(file: Path, trials: int, storage: str | None, push: bool) -> None:
     opened, is_new = open_study(described, file, storage)
     os.environ["POKEGAN_STUDY_RUN"] = mlflow_run(opened, is_new)
     # SystemExit queues an interrupted trial again.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, lambda number, _: exit_by_signal(number))
     run_trials(opened, described, trials, push)
     show_best(opened)
 

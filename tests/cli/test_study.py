@@ -171,6 +171,28 @@ def test_an_interrupted_trial_is_run_again(repository: Path, number: signal.Sign
     assert last.params == first.params
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_leaves_the_workspace_unchanged(
+    repository: Path, number: signal.Signals
+) -> None:
+    """DVC changes params.yaml while it prepares an experiment."""
+    file = write(repository / f"prepared-{number.name}.yaml", seed=300 + number)
+    params = repository / "params.yaml"
+    before = params.read_bytes()
+    command = ("-c", "from pokegan.cli import main; main()", "study", str(file), "--trials", "1")
+    process = start_process(repository, *command, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while params.read_bytes() == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, number)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert params.read_bytes() == before
+    assert not run("git", "diff", "HEAD", "--name-only", cwd=repository).stdout
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
