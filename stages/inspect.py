@@ -37,12 +37,12 @@ def inspect(
     of the first third of them if the rest are augmented copies. If label.npm is null, each source
     file is a species.
     """
-    params = read_params("seed", "label")
+    params = read_params("seed", "precision", "label")
 
     from pokegan.analysis.copies import read_species
     from pokegan.analysis.inspection import inspect_network
     from pokegan.analysis.probing import make_task, read_labels
-    from pokegan.compute.device import choose_device, set_deterministic
+    from pokegan.compute.device import choose_device, choose_precision, set_deterministic
     from pokegan.core.arrays import check_resolution, load_images
     from pokegan.core.grids import grid
     from pokegan.core.progress import progress_bar
@@ -61,7 +61,7 @@ def inspect(
     set_deterministic(params.seed)
     device = choose_device()
     with track_run(stage, params) as run:
-        alexnet = Encoder(device)
+        alexnet = Encoder(device, choose_precision(params.precision, device))
         with progress_bar(stage, len(training)) as bar:
             data = training, species, originals, real, task
             arrays, sections = inspect_network(

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from pokegan.compute.randomness import Streams
 from pokegan.core.errors import PipelineError
@@ -147,7 +148,8 @@ def fit_classifier(
         cv=StratifiedGroupKFold(INNER_FOLDS),
         error_score="raise",
     )
-    return search.fit(features, labels, groups=families)
+    with threadpool_limits(1):  # the matrices are too small for several threads
+        return search.fit(features, labels, groups=families)
 
 
 def accuracies(types: np.ndarray, predictions: np.ndarray) -> Scores:

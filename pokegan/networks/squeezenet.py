@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy._core.multiarray import _reconstruct
 from torch import Tensor, nn
-from torchvision.models import squeezenet1_1
 
 from pokegan.core.published_weights import packaged
 
@@ -40,6 +39,8 @@ class SqueezeNet(nn.Module):
     """
 
     def __init__(self, taps: Sequence[str]) -> None:
+        from torchvision.models import squeezenet1_1  # takes a second; other networks need none
+
         super().__init__()
         self._taps = [TAPS[name][0] for name in taps]
         self.layers = squeezenet1_1().features[: max(self._taps) + 1].requires_grad_(False)

@@ -65,3 +65,20 @@ def test_diversity_is_the_mean_distance_of_all_pairs(
     expected = torch.pdist(rows).square().mean().item()
     assert lpips_diversity(vectors, drawings[:7], CPU) == pytest.approx(expected, rel=1e-4)
     assert lpips_diversity(vectors, drawings[:1].repeat(5, axis=0), CPU) == pytest.approx(0)
+
+
+def test_bf16_changes_distances_little_and_features_not_at_all(
+    encoder: Encoder, drawings: np.ndarray
+) -> None:
+    approximate = Encoder(CPU, "bf16")
+    found, exact = (
+        lpips_distances(each.lpips_vectors, drawings[:20], drawings[:40], CPU)
+        for each in (approximate, encoder)
+    )
+    assert found.dtype == np.float32
+    assert found.diagonal() == pytest.approx(0, abs=1e-5)
+    others = ~np.eye(20, 40, dtype=bool)
+    assert found[others] == pytest.approx(exact[others], rel=0.03)
+    assert not np.array_equal(found, exact)
+    images = torch.from_numpy(drawings[:2])
+    assert torch.equal(approximate(images)[0], encoder(images)[0])
