@@ -110,9 +110,7 @@ def run(
     return result
 
 
-def start_process(
-    folder: Path, *arguments: str, start_new_session: bool = False, **env: str
-) -> subprocess.Popen[str]:
+def start_process(folder: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
     """Start Python in a folder without waiting for it."""
     return subprocess.Popen(
         [sys.executable, *arguments],
@@ -120,7 +118,6 @@ def start_process(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=start_new_session,
         env=environment(**env),
     )
 

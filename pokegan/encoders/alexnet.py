@@ -35,7 +35,7 @@ class Encoder(nn.Module):
     Args:
         device: where to compute.
         lpips_precision: "fp32" or "bf16", of the convolutions for LPIPS; features are always fp32.
-            By bf16, distances between images of Pokémon change by 0.2 % on average, 2 % at most.
+            In bf16, distances between images of Pokémon change by 0.2 % on average and 2 % at most.
 
     Raises:
         PipelineError: the package with the weights is not installed, or its file was changed.

@@ -180,8 +180,8 @@ def test_a_signal_to_all_processes_leaves_the_workspace_unchanged(
     file = write(repository / f"prepared-{number.name}.yaml", seed=300 + number)
     params = repository / "params.yaml"
     before = params.read_bytes()
-    command = ("-c", "from pokegan.cli import main; main()", "study", str(file), "--trials", "1")
-    process = start_process(repository, *command, start_new_session=True)
+    code = "import os; os.setpgid(0, 0); from pokegan.cli import main; main()"
+    process = start_process(repository, "-c", code, "study", str(file), "--trials", "1")
     deadline = time.monotonic() + 60
     while params.read_bytes() == before:
         assert time.monotonic() < deadline
