@@ -208,11 +208,9 @@ def run_trials(opened: Study, described: StudyFile, trials: int, push: bool) -> 
 
 
 def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> float:
-    """Run one trial as a DVC experiment and return its score.
-
-    It is pruned if the training diverged or the generator collapsed.
-    """
+    """Run one trial as a DVC experiment and return its score; prune a divergence or collapse."""
     from optuna import TrialPruned, samplers
+    from optuna.trial import TrialState
 
     # A seed per trial: workers that start together would propose the same parameters.
     kinds = {"tpe": samplers.TPESampler, "random": samplers.RandomSampler}
@@ -221,8 +219,10 @@ def objective(trial: Trial, opened: Study, described: StudyFile, push: bool) -> 
     values = {**described.overrides, **described.suggest(trial)}
     try:
         run_experiment(name, values, evaluation(described.network))
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit) as interruption:
         opened.enqueue_trial(trial.params)  # its training resumes from the checkpoint
+        if isinstance(interruption, SystemExit):  # Optuna would retry it, too
+            opened.tell(trial, state=TrialState.FAIL)
         raise
     except PipelineError as error:
         if "diverged" in error.message:

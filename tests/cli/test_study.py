@@ -164,7 +164,9 @@ def test_an_interrupted_trial_is_run_again(repository: Path, number: signal.Sign
     hold.unlink()
     process.communicate(timeout=60)
     assert process.returncode != 0
-    (first,) = [t for t in load(repository, name).get_trials() if t.state.name != "WAITING"]
+    first, again = load(repository, name).get_trials()
+    # A trial that stays RUNNING would be run a third time, as that of a dead worker.
+    assert (first.state.name, again.state.name) == ("FAIL", "WAITING")
     run(sys.executable, *command, cwd=repository)
     *_, last = load(repository, name).get_trials()
     assert last.state.name == "COMPLETE"
