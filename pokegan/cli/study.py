@@ -27,7 +27,7 @@ from pokegan.metrics.names import metric_name
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-HEARTBEAT = 60  # seconds between a worker's signs of life; after two without, it counts as dead
+HEARTBEAT = 60  # seconds between a worker's heartbeats; after two missing ones, it counts as dead
 MAX_RETRIES = 2  # of a trial whose worker died
 ATTEMPTS = 3  # to open the storage
 RUN = "mlflow_run"  # attribute of a study

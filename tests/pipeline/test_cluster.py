@@ -45,7 +45,7 @@ STUDY = {
     "overrides": {"dcgan14000.epochs": 150},
     "space": {"lr": {"low": 1e-5, "high": 1e-3, "log": True}},
 }
-# Signs of life every two seconds instead of every minute.
+# Heartbeats every two seconds instead of every minute.
 WORKER = "from pokegan.cli import main, study; study.HEARTBEAT = 2; main()"
 
 
