@@ -26,7 +26,10 @@ class Blur(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return maps of half the height and width."""
-        return functional.conv2d(self.pad(x), self.kernel, stride=2, groups=x.shape[1])
+        # Autocast would compute the padding in fp32, and convert large maps twice.
+        with torch.autocast(x.device.type, enabled=False):
+            padded = self.pad(x)
+        return functional.conv2d(padded, self.kernel, stride=2, groups=x.shape[1])
 
 
 class Encoder(nn.Module):

@@ -5,6 +5,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -32,6 +33,7 @@ class Encoder:
         self.network.load_state_dict(dict(zip(names, weights.values(), strict=True)))
         self.network.eval().requires_grad_(False)
         fold_batch_norms(self.network)
+        fold_padding(self.network)
         self.network.to(device).to(memory_format=torch.channels_last)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,3 +61,25 @@ def fold_batch_norms(network: nn.Module) -> None:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, first, fuse_conv_bn_eval(convolution, norm))
                 setattr(module, second, norm.act)
+
+
+def fold_padding(network: nn.Module) -> None:
+    """Replace each convolution that pads its input by one with a padded kernel.
+
+    TensorFlow's padding of maps with an even side, for stride 2, is one pixel smaller at the left
+    and at the top. A kernel with a row and a column of zeros there needs no copy of the maps.
+    """
+    for module in list(network.modules()):
+        for name, convolution in list(module.named_children()):
+            if isinstance(convolution, Conv2dSame):
+                weight = functional.pad(convolution.weight, (1, 0, 1, 0))
+                folded = nn.Conv2d(
+                    convolution.in_channels,
+                    convolution.out_channels,
+                    weight.shape[-1],
+                    stride=2,
+                    padding=weight.shape[-1] // 2 - 1,
+                    groups=convolution.groups,
+                )
+                folded.load_state_dict({"weight": weight, "bias": convolution.bias})
+                setattr(module, name, folded.requires_grad_(False))

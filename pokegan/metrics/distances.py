@@ -1,19 +1,20 @@
 """Distances between sets of features, and the classifier score, in float64.
 
-torch-fidelity computes kernel distance, precision, recall and classifier score. All scores raise a
-ValueError for too few rows, rows of different dimensions, NaN or infinity.
+All raise a ValueError for too few rows, rows of different dimensions, NaN or infinity. Tests
+compare them with torch-fidelity, whose import takes a second.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from scipy.linalg import qr, svdvals
-from torch_fidelity import metric_isc, metric_kid, metric_prc
+from scipy.special import rel_entr, softmax
 
 # k of precision and recall (Kynkäänniemi et al. 2019, section 3), of density and coverage (Naeem et
 # al. 2020, section 3).
 NEIGHBOURS, DENSITY_NEIGHBOURS = 3, 5
-# Rows of a distance matrix in memory at once, and largest subset for the kernel distance.
-ROWS, SUBSET = 2000, 5000
+ROWS = 2000  # of a square matrix in memory at once
 # Sizes of the subsets for the extrapolation, and relative rounding error of a Fréchet distance.
 SUBSETS, ROUNDING = 5, 1e-9
 
@@ -57,63 +58,67 @@ def frechet_distance_infinity(fakes: np.ndarray, reals: np.ndarray) -> float:
 def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Squared maximum mean discrepancy between two sets of features, (N, D) and (M, D).
 
-    Unbiased estimate with the kernel (x·y/D + 1)³ (Bińkowski et al. 2018, section 4): the expected
-    value for samples of one distribution is 0 for every N, so results can be negative. For
-    N ≠ M, and above 5,000 rows, it is the mean over ten random subsets of equal size and fixed
-    seed.
+    Unbiased estimate with the kernel (x·y/D + 1)³, from all pairs of different rows (Bińkowski et
+    al. 2018, section 4): the expected value for samples of one distribution is 0 for every N and M,
+    so results can be negative.
     """
     first, second = _checked(first, second, min_rows=2)
-    size = min(len(first), len(second), SUBSET)
-    found = metric_kid.kid_features_to_metric(
-        torch.from_numpy(first),
-        torch.from_numpy(second),
-        kid_subsets=1 if size == len(first) == len(second) else 10,
-        kid_subset_size=size,
-        verbose=False,
-    )
-    return float(found[metric_kid.KEY_METRIC_KID_MEAN])
+    within = 0.0
+    for rows in (first, second):
+        own = _kernel((rows**2).sum(axis=1), rows.shape[1]).sum()
+        within += (_kernel_sum(rows, rows) - own) / (len(rows) * (len(rows) - 1))
+    return float(within - 2 * _kernel_sum(first, second) / (len(first) * len(second)))
 
 
-def precision_recall(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float]:
-    """Share of fakes (N, D) on the manifold of the reals (M, D), and of reals on that of the fakes.
+def _kernel_sum(first: np.ndarray, second: np.ndarray) -> float:
+    blocks = _blocks(first)
+    return float(sum(_kernel(block @ second.T, second.shape[1]).sum() for block in blocks))
 
-    A manifold is the union of balls that reach from each row to its third neighbour (Kynkäänniemi
-    et al. 2019, eq. 1 and 2).
+
+def _kernel(products: np.ndarray, dimension: int) -> np.ndarray:
+    kernel: np.ndarray = (products / dimension + 1) ** 3
+    return kernel
+
+
+def manifold_scores(
+    between: np.ndarray, fakes_nearest: np.ndarray, reals_nearest: np.ndarray
+) -> dict[str, float]:
+    """Precision, recall, density and coverage.
+
+    A manifold is the union of balls around the rows of a set that reach to the third neighbor of
+    each. Precision is the share of fakes on the manifold of the reals, recall the share of reals on
+    that of the fakes (Kynkäänniemi et al. 2019, eq. 1 and 2).
+
+    Nearby is a ball around a real row that reaches to its fifth neighbor. Density is the mean
+    number of such balls that a fake is in, over five, coverage the share of balls with a fake
+    (Naeem et al. 2020, eq. 2 and 3). Samples of one distribution have an expected density of 1, and
+    for N = M a coverage of about 1 − 2⁻⁵.
+
+    Args:
+        between: distances (N, M) from each fake to each real row.
+        fakes_nearest: `nearest_distances` of the fakes, (N, 5).
+        reals_nearest: `nearest_distances` of the reals, (M, 5).
     """
-    fakes, reals = _checked(fakes, reals, min_rows=NEIGHBOURS + 1)
-    found = metric_prc.prc_features_to_metric(
-        torch.from_numpy(fakes),
-        torch.from_numpy(reals),
-        prc_neighborhood=NEIGHBOURS,
-        prc_batch_size=ROWS,
-        save_cpu_ram=True,
-        verbose=False,
-    )
-    precision, recall = metric_prc.KEY_METRIC_PRECISION, metric_prc.KEY_METRIC_RECALL
-    return float(found[precision]), float(found[recall])
-
-
-def density_coverage(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, float]:
-    """Density of fakes (N, D) around the reals (M, D), and share of reals that have a fake nearby.
-
-    Nearby is a ball that reaches from a real row to its fifth neighbour. Density is the mean number
-    of such balls that a fake is in, over five (Naeem et al. 2020, eq. 2 and 3). Samples of one
-    distribution have an expected density of 1, and for N = M a coverage of about 1 − 2⁻⁵.
-    """
-    fakes, reals = _checked(fakes, reals, min_rows=DENSITY_NEIGHBOURS + 1)
-    # The first neighbour of a row is the row itself.
-    radii = np.sort(pairwise_distances(reals, reals), axis=1)[:, DENSITY_NEIGHBOURS]
-    inside = pairwise_distances(reals, fakes) <= radii[:, None]
-    density = inside.sum() / (DENSITY_NEIGHBOURS * len(fakes))
-    return float(density), float(inside.any(axis=1).mean())
+    fakes_radii, reals_radii = (each[:, NEIGHBOURS - 1] for each in (fakes_nearest, reals_nearest))
+    nearby = between <= reals_nearest[:, DENSITY_NEIGHBOURS - 1]
+    return {
+        "precision": float((between <= reals_radii).any(axis=1).mean()),
+        "recall": float((between <= fakes_radii[:, None]).any(axis=0).mean()),
+        "density": float(nearby.sum() / (DENSITY_NEIGHBOURS * len(between))),
+        "coverage": float(nearby.any(axis=0).mean()),
+    }
 
 
 def nearest_distances(features: np.ndarray) -> np.ndarray:
-    """Distance (N,) from each row (N, D) to the nearest other row."""
-    distances = pairwise_distances(features, features)
-    np.fill_diagonal(distances, np.inf)
-    nearest: np.ndarray = distances.min(axis=1)
-    return nearest
+    """Distances (N, 5) from each row (N, D) to its five nearest other rows, ascending."""
+    features, _ = _checked(features, features, min_rows=DENSITY_NEIGHBOURS + 1)
+    nearest = [
+        np.partition(pairwise_distances(block, features), DENSITY_NEIGHBOURS, axis=1)
+        for block in _blocks(features)
+    ]
+    rows = np.concatenate([each[:, : DENSITY_NEIGHBOURS + 1] for each in nearest])
+    # The first is the distance to the row itself.
+    return np.sort(rows, axis=1)[:, 1:]
 
 
 def pairwise_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -134,10 +139,16 @@ def classifier_score(logits: np.ndarray, splits: int) -> tuple[float, float]:
     if len(logits) < splits:
         raise ValueError(f"{len(logits)} images are fewer than {splits} splits")
     values, _ = _checked(logits, logits, min_rows=1)
-    # Probabilities below e^-700 underflow to 0, and 0 · log 0 is NaN.
-    values = np.maximum(values, values.max(axis=1, keepdims=True) - 700)
-    found = metric_isc.isc_features_to_metric(torch.from_numpy(values), splits=splits)
-    return found[metric_isc.KEY_METRIC_ISC_MEAN], found[metric_isc.KEY_METRIC_ISC_STD]
+    probabilities = softmax(np.random.default_rng(0).permutation(values), axis=1)
+    scores = [
+        np.exp(rel_entr(part, part.mean(axis=0)).sum(axis=1).mean())
+        for part in np.array_split(probabilities, splits)
+    ]
+    return float(np.mean(scores)), float(np.std(scores))
+
+
+def _blocks(features: np.ndarray) -> Iterator[np.ndarray]:
+    return (features[start : start + ROWS] for start in range(0, len(features), ROWS))
 
 
 def _checked(first: np.ndarray, second: np.ndarray, min_rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -48,8 +48,6 @@ class Encoder(Protocol):
 
 def load_encoder(name: str, device: torch.device) -> Encoder:
     """Load the encoder from the module of that name in pokegan/encoders."""
-    if device.type == "cpu":
-        keep_freed_memory()
     encoder: Encoder = import_module(f"pokegan.encoders.{name}").Encoder(device)
     return encoder
 
@@ -100,6 +98,7 @@ def map_batches(
     if device.type != "cpu":
         yield from map(compute, batches)
         return
+    keep_freed_memory()
     threads, remaining = torch.get_num_threads(), iter(batches)
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

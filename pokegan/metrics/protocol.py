@@ -21,9 +21,8 @@ class Reference:
 
     def __init__(self, first: Features, second: Features | None = None, splits: int = 1) -> None:
         self.first, self.second, self.splits = first, second, splits
-        self._close = float(
-            np.quantile(distances.nearest_distances(first.features), CLOSE_QUANTILE)
-        )
+        self._nearest = distances.nearest_distances(first.features)
+        self._close = float(np.quantile(self._nearest[:, 0], CLOSE_QUANTILE))
 
     def __len__(self) -> int:
         return len(self.first)
@@ -43,10 +42,10 @@ class Reference:
         scores = {"fd": distances.frechet_distance(*pair), "kd": distances.kernel_distance(*pair)}
         if fakes.logits.size:
             scores["cs"] = distances.classifier_score(fakes.logits, self.splits)[0]
-        scores["precision"], scores["recall"] = distances.precision_recall(*pair)
-        scores["density"], scores["coverage"] = distances.density_coverage(*pair)
         nearest = distances.nearest_distances(fakes.features)
-        scores["near_duplicates"] = float((nearest <= self._close).mean())
+        between = distances.pairwise_distances(*pair)
+        scores |= distances.manifold_scores(between, nearest, self._nearest)
+        scores["near_duplicates"] = float((nearest[:, 0] <= self._close).mean())
         return scores
 
     def score_draws(self, draws: Sequence[Features]) -> tuple[Scores, Scores]:

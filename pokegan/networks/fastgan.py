@@ -131,7 +131,8 @@ class _Gate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         values, gates = x.chunk(2, dim=1)
-        gates = gates.sigmoid()
+        # On a slice of the channels, sigmoid takes four times as long.
+        gates = gates.contiguous(memory_format=torch.channels_last).sigmoid_()
         ctx.save_for_backward(values, gates)
         return values * gates
 
@@ -139,13 +140,4 @@ class _Gate(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         values, gates = ctx.saved_tensors
         scaled = gradients[0] * gates
-        count, channels, height, width = scaled.shape
-        gradient = torch.empty(
-            (count, 2 * channels, height, width),
-            dtype=scaled.dtype,
-            device=scaled.device,
-            memory_format=torch.channels_last,
-        )
-        gradient[:, :channels] = scaled
-        gradient[:, channels:] = scaled * values * (1 - gates)
-        return gradient
+        return torch.cat([scaled, scaled * values * (1 - gates)], dim=1)

@@ -84,7 +84,7 @@ def test_features_do_not_depend_on_the_number_of_threads(
     np.testing.assert_array_equal(*found)
 
 
-def test_folded_batch_norms_keep_the_features(effnet: Any) -> None:
+def test_folded_batch_norms_and_padding_keep_the_features(effnet: Any) -> None:
     published = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
     weights = torch.load(
         packaged(effnet_lite0.PACKAGE, effnet_lite0.FILE, effnet_lite0.SHA256), weights_only=True

@@ -5,15 +5,21 @@ import scipy.linalg
 from pokegan.metrics import distances
 from pokegan.metrics.distances import (
     classifier_score,
-    density_coverage,
     frechet_distance,
     frechet_distance_infinity,
     kernel_distance,
+    manifold_scores,
     nearest_distances,
-    precision_recall,
+    pairwise_distances,
 )
 
 RNG = np.random.default_rng(0)
+
+
+def scores_of(fakes: np.ndarray, reals: np.ndarray) -> tuple[float, ...]:
+    """Precision, recall, density and coverage."""
+    nearest = nearest_distances(fakes), nearest_distances(reals)
+    return tuple(manifold_scores(pairwise_distances(fakes, reals), *nearest).values())
 
 
 def with_moments(mean: np.ndarray, deviations: np.ndarray) -> np.ndarray:
@@ -108,9 +114,11 @@ def test_invalid_features_are_rejected() -> None:
     good = RNG.normal(size=(5, 3))
     with pytest.raises(ValueError, match="at least 2"):
         frechet_distance(good[:1], good)
-    with pytest.raises(ValueError, match="at least 4"):
-        precision_recall(good[:3], good)
-    for distance in (frechet_distance, kernel_distance, precision_recall):
+    with pytest.raises(ValueError, match="at least 6"):
+        nearest_distances(good)
+    with pytest.raises(ValueError, match="NaN"):
+        nearest_distances(np.full((6, 3), np.nan))
+    for distance in (frechet_distance, kernel_distance):
         with pytest.raises(ValueError, match="NaN"):
             distance(np.full((5, 3), np.nan), good)
         with pytest.raises(ValueError, match="same dimension"):
@@ -123,6 +131,9 @@ def test_kernel_distance_in_closed_form() -> None:
     """{0, 1} and {2, 3}, one dimension, k = (xy + 1)³: 1 + 343 − 2·(1 + 1 + 27 + 64)/4."""
     first, second = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
     assert kernel_distance(first, second) == pytest.approx(297.5)
+    # {0, 1} and {2, 3, 3}: 1 + (343 + 343 + 1000)/3 − 2·(1 + 1 + 1 + 27 + 64 + 64)/6.
+    second = np.array([[2.0], [3.0], [3.0]])
+    assert kernel_distance(first, second) == pytest.approx(1 + 562 - 158 / 3)
 
 
 def test_kernel_distance_is_unbiased() -> None:
@@ -135,51 +146,49 @@ def test_kernel_distance_is_unbiased() -> None:
 
 
 def test_precision_and_recall_of_points_on_a_line() -> None:
-    """Reals at distance 1: the third neighbour of an inner one is at distance 2."""
+    """Reals at distance 1: the third neighbor of an inner one is at distance 2."""
     reals = np.arange(20.0)[:, None]
-    assert precision_recall(reals, reals) == (1, 1)
-    assert precision_recall(reals + 100, reals) == (0, 0)
-    # Half of the fakes are inside; with outliers as third neighbours their balls cover reals 2-17.
+    assert scores_of(reals, reals)[:2] == (1, 1)
+    assert scores_of(reals + 100, reals) == (0, 0, 0, 0)
+    # Half of the fakes are inside; with outliers as third neighbors their balls cover reals 2-17.
     fakes = np.concatenate([reals[5:15], reals[5:15] + 1000])
-    assert precision_recall(fakes, reals) == pytest.approx((0.5, 16 / 20))
+    assert scores_of(fakes, reals)[:2] == pytest.approx((0.5, 16 / 20))
     # Copies of one real image: all precise, almost nothing recalled.
     copies = np.repeat(reals[10:11], 20, axis=0)
-    assert precision_recall(copies, reals) == pytest.approx((1, 1 / 20))
+    assert scores_of(copies, reals)[:2] == pytest.approx((1, 1 / 20))
 
 
 def test_density_and_coverage_of_points_on_a_line() -> None:
-    """Reals at distance 1: the fifth neighbour of an inner one is at distance 3."""
+    """Reals at distance 1: the fifth neighbor of an inner one is at distance 3."""
     reals = np.arange(20.0)[:, None]
     # A fake at 10.5 is within distance 3 of 8 to 13; farther balls belong to the ends (0, 1, 18, 19).
-    assert density_coverage(np.repeat([[10.5]], 6, axis=0), reals) == pytest.approx((6 / 5, 6 / 20))
-    assert density_coverage(reals + 100, reals) == (0, 0)
-    assert density_coverage(reals, reals)[1] == 1
+    fakes = np.repeat([[10.5]], 7, axis=0)
+    assert scores_of(fakes, reals)[2:] == pytest.approx((6 / 5, 6 / 20))
+    assert scores_of(reals, reals)[3] == 1
 
 
 def test_density_and_coverage_of_two_samples_of_one_distribution() -> None:
     """Coverage (Naeem et al. 2020, lemma 2): 1 − (N−1)…(N−k) / ((2N−1)…(2N−k)) for N = M."""
     count, k = 1500, distances.DENSITY_NEIGHBOURS
-    density, coverage = density_coverage(*RNG.normal(size=(2, count, 6)))
+    _, _, density, coverage = scores_of(*RNG.normal(size=(2, count, 6)))
     miss = np.prod([(count - i) / (2 * count - i) for i in range(1, k + 1)])
     assert density == pytest.approx(1, abs=0.05)
     assert coverage == pytest.approx(1 - miss, abs=0.015)
 
 
 def test_nearest_distances_by_hand() -> None:
-    points = np.array([[0.0, 0], [3, 4], [3, 4], [6, 8]])
-    assert nearest_distances(points).tolist() == [5, 0, 0, 5]
+    points = np.array([[0.0, 0], [3, 4], [3, 4], [6, 8], [9, 12], [300, 400], [30, 40]])
+    nearest = nearest_distances(points)
+    assert nearest[:, 0].tolist() == [5, 0, 0, 5, 5, 450, 35]
+    assert nearest[1].tolist() == [0, 5, 5, 10, 45]
 
 
 def test_large_sets_are_processed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = RNG.normal(size=(90, 8)), RNG.normal(size=(90, 8)) + 0.5
-    whole = precision_recall(first, second)
-    distance = kernel_distance(first, second)
+    first, second = RNG.normal(size=(90, 8)), RNG.normal(size=(80, 8)) + 0.5
+    nearest, distance = nearest_distances(first), kernel_distance(first, second)
     monkeypatch.setattr(distances, "ROWS", 17)
-    monkeypatch.setattr(distances, "SUBSET", 60)
-    assert precision_recall(first, second) == whole
-    # A mean over random subsets, with a fixed seed.
-    assert kernel_distance(first, second) == pytest.approx(distance, rel=0.2)
-    assert kernel_distance(first, second) == kernel_distance(first, second)
+    assert np.array_equal(nearest_distances(first), nearest)
+    assert kernel_distance(first, second) == pytest.approx(distance, rel=1e-9)
 
 
 @pytest.mark.parametrize("certainty", [200, 5000])

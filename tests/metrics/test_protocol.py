@@ -114,8 +114,7 @@ def test_mean_and_standard_deviation_of_draws() -> None:
     assert reference.score_draws(draws[:1]) == (single[0], {})
 
 
-def test_sets_of_different_sizes_are_compared_completely() -> None:
-    """The kernel distance, which needs equal numbers, is that of subsets."""
+def test_sets_of_different_sizes_are_compared() -> None:
     reals, fakes = random_features(0, 60), random_features(1, 45)
     larger = Features(fakes.features + 3, fakes.logits)
     near, far = Reference(reals).score(fakes), Reference(reals).score(larger)
