@@ -6,6 +6,7 @@ from itertools import chain, islice
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from pokegan.metrics.encoding import map_batches
 
@@ -31,12 +32,12 @@ def lpips_distances(
     """
     rows = [_vectors(vectors, each, device) for each in (queries, queries[:, :, ::-1])]
     both = torch.cat(list(chain(*rows)))
-    lengths = both.square().sum(dim=1, keepdim=True)
+    lengths = vector_norm(both, dim=1, keepdim=True).square()
     columns = []
     batches = _vectors(vectors, images, device)
     while several := list(islice(batches, PRODUCT)):
         batch = torch.cat(several)
-        distances = lengths + batch.square().sum(dim=1) - 2 * (both @ batch.T)
+        distances = lengths + vector_norm(batch, dim=1).square() - 2 * (both @ batch.T)
         # Rounding leaves equal images a distance near 0, which can be negative.
         nearer = torch.minimum(*distances.clamp_min_(0).chunk(2))
         columns.append(nearer.cpu())
