@@ -24,7 +24,7 @@ from pokegan.metrics.encoding import encode, load_encoder
 from pokegan.metrics.features import halves
 from pokegan.metrics.lpips import lpips_diversity
 from pokegan.metrics.protocol import Reference
-from pokegan.metrics.sliced_wasserstein import sliced_wasserstein
+from pokegan.metrics.sliced_wasserstein import project_patches, sliced_wasserstein
 from pokegan.metrics.spectrum import checkerboard, power_spectrum
 
 DIGITS = {"fd": 1, "kd": 1, "cs": 2} | dict.fromkeys(
@@ -91,7 +91,11 @@ def scores_by_pixels(
     device = choose_device()
     vectors = Encoder(device).lpips_vectors
     for title, each in images.items():
-        found = sliced_wasserstein(each, reals, Streams(seed)["sliced Wasserstein"])
+        first, second = (
+            project_patches(compared, Streams(seed)["sliced Wasserstein"])
+            for compared in (each, reals)
+        )
+        found = sliced_wasserstein(first, second)
         yield (
             title,
             {

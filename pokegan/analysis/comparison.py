@@ -9,7 +9,7 @@ from pokegan.compute.randomness import Streams
 from pokegan.core.files import round_sig
 from pokegan.metrics.features import MIN_IMAGES, halves
 from pokegan.metrics.lpips import Vectors, lpips_diversity
-from pokegan.metrics.sliced_wasserstein import sliced_wasserstein
+from pokegan.metrics.sliced_wasserstein import project_patches, sliced_wasserstein
 from pokegan.metrics.spectrum import checkerboard, power_spectrum, radial_profile
 
 # Largest number of images on each side, and of those whose pairs are compared by LPIPS.
@@ -33,9 +33,11 @@ def compare_images(
     first, second = (reals[rows] for rows in halves(len(reals), MAX_COMPARED, seed))
     arrays: dict[str, np.ndarray] = {}
     figures: dict[str, Any] = {"pictures": len(first)}
+    # The same patches and directions in both comparisons.
+    projections = project_patches(first, Streams(seed)["sliced Wasserstein"])
     for images, suffix in ((fakes[: len(first)], ""), (second, "_reals")):
-        # The same patches and directions in both comparisons.
-        found = sliced_wasserstein(images, first, Streams(seed)["sliced Wasserstein"])
+        others = project_patches(images, Streams(seed)["sliced Wasserstein"])
+        found = sliced_wasserstein(others, projections)
         figures |= {f"swd_{side}{suffix}": round_sig(each) for side, each in found.items()}
         spectrum = power_spectrum(images)
         arrays[f"spectrum{suffix}"] = radial_profile(spectrum)

@@ -93,12 +93,16 @@ class Encoder(nn.Module):
         return maps
 
     def lpips_vectors(self, images: Tensor) -> Tensor:
-        """Return vectors (N, D) whose squared Euclidean distance is the LPIPS of two images."""
+        """Return vectors (N, D) whose squared Euclidean distance is the LPIPS of two images.
+
+        They have the precision of the convolutions.
+        """
+        dtype = torch.bfloat16 if self._precision == "bf16" else torch.float32
         vectors = []
         with autocast(self._precision, images.device):
             maps = self.maps(images)
         for x, head in zip(maps, self.heads, strict=True):
             weights = head / x[0, 0].numel()
             unit = functional.normalize(x, dim=1, eps=1e-10) * weights.sqrt()
-            vectors.append(unit.permute(0, 2, 3, 1).flatten(1))
+            vectors.append(unit.permute(0, 2, 3, 1).flatten(1).to(dtype))
         return torch.cat(vectors, dim=1)

@@ -22,7 +22,7 @@ class Projected(Gan):
     """A generator G and a discriminator D of projected features."""
 
     params: ProjectedParams
-    batches: ClassVar = ("real", "fakes", "fakes_for_generator")
+    batches: ClassVar = ("real", "fakes")
 
     def network_configs(self, resolution: int) -> dict[str, NetworkConfig]:
         """Return the configurations of G and D."""
@@ -74,21 +74,19 @@ class Projected(Gan):
         """
         generator, discriminator = self.generator, self.discriminator
         augment = self.augmentation
-        fakes = generator(inputs["z"])
-
+        # The features of the fakes are computed once, for both updates.
+        fake_features = discriminator.project(augment(generator(inputs["z"]), inputs, "fakes"))
         with torch.no_grad():
-            fake_features = discriminator.project(augment(fakes, inputs, "fakes"))
             real_features = discriminator.project(augment(real, inputs, "real"))
         with parametrize.cached():  # one power iteration of spectral norm per update
             real_logits = discriminator.logits(real_features)
-            fake_logits = discriminator.logits(fake_features)
+            fake_logits = discriminator.logits([each.detach() for each in fake_features])
         discriminator_loss = self.discriminator_loss(real_logits, fake_logits)
         discriminator_gradient = optimizer_step(
             self.optimizers["discriminator"], discriminator_loss
         )
 
-        # Augmented anew: D has just been trained on the former features of these fakes.
-        logits = discriminator(augment(fakes, inputs, "fakes_for_generator"))
+        logits = discriminator.logits(fake_features)
         generator_loss = self.generator_loss(logits, lambda: discriminator.logits(real_features))
         generator_gradient = optimizer_step(self.optimizers["generator"], generator_loss)
 

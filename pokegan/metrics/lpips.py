@@ -1,6 +1,7 @@
 """LPIPS, a perceptual distance between two images (Zhang et al. 2018)."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 
 import numpy as np
@@ -13,7 +14,8 @@ from pokegan.metrics.encoding import map_batches
 BATCH_SIZE = 32
 PRODUCT = 8  # batches per matrix product, which is slow for a single one
 
-# Maps images, uint8 (N, H, W, 3), to vectors (N, D) whose squared Euclidean distance is LPIPS.
+# Maps images, uint8 (N, H, W, 3), to vectors (N, D) whose squared Euclidean distance is LPIPS, in
+# fp32 or bf16.
 Vectors = Callable[[Tensor], Tensor]
 
 
@@ -32,12 +34,16 @@ def lpips_distances(
     """
     rows = [_vectors(vectors, each, device) for each in (queries, queries[:, :, ::-1])]
     both = torch.cat(list(chain(*rows)))
+    precision = "bf16" if both.dtype == torch.bfloat16 else "ieee"
+    both = both.float()
     lengths = vector_norm(both, dim=1, keepdim=True).square()
     columns = []
     batches = _vectors(vectors, images, device)
     while several := list(islice(batches, PRODUCT)):
-        batch = torch.cat(several)
-        distances = lengths + vector_norm(batch, dim=1).square() - 2 * (both @ batch.T)
+        batch = torch.cat(several).float()
+        with products(precision):
+            product = both @ batch.T
+        distances = lengths + vector_norm(batch, dim=1).square() - 2 * product
         # Rounding leaves equal images a distance near 0, which can be negative.
         nearer = torch.minimum(*distances.clamp_min_(0).chunk(2))
         columns.append(nearer.cpu())
@@ -48,9 +54,23 @@ def lpips_distances(
 @torch.inference_mode()
 def lpips_diversity(vectors: Vectors, images: np.ndarray, device: torch.device) -> float:
     """Return the mean LPIPS over all pairs of N ≥ 2 images (N, R, R, 3): 0 if they are equal."""
-    rows = torch.cat(list(_vectors(vectors, images, device)))
+    rows = torch.cat(list(_vectors(vectors, images, device))).float()
     # The mean over all pairs of squared distances is twice the variance.
     return 2 * float(rows.var(dim=0).sum())
+
+
+@contextmanager
+def products(precision: str) -> Iterator[None]:
+    """Compute matrix products of fp32 on a CPU from factors in "bf16", or exactly ("ieee").
+
+    Their sums are fp32. torch's own products of bf16 round the sums, too.
+    """
+    matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    former, matmul.fp32_precision = matmul.fp32_precision, precision
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = former
 
 
 def _vectors(vectors: Vectors, images: np.ndarray, device: torch.device) -> Iterator[Tensor]:

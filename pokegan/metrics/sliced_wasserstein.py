@@ -10,35 +10,46 @@ PATCH, N_PATCHES, N_PROJECTIONS = 7, 128, 512
 SMALLEST = 16  # pixels per side of the coarsest scale
 
 
-def sliced_wasserstein(
-    fakes: np.ndarray, reals: np.ndarray, generator: torch.Generator
-) -> dict[int, float]:
-    """Return pixels per side of each scale → distance × 1000, from fine to coarse.
+def project_patches(images: np.ndarray, generator: torch.Generator) -> dict[int, np.ndarray]:
+    """Project random patches of images, uint8 (N, R, R, 3), at each scale of a Laplacian pyramid.
 
-    Both sets are uint8 (N, R, R, 3). At each scale of a Laplacian pyramid, patches are normalized
-    by the mean and deviation of each channel in their set, so that a change of brightness, contrast
-    or tint of a whole set has no effect. The distance is the mean over random directions of the
-    one-dimensional Wasserstein distance (Rabin et al. 2011). The same patches and directions are
-    drawn for both sets, so that it is 0 between equal sets.
+    Patches are normalized by the mean and deviation of each channel in the set, so that a change of
+    brightness, contrast or tint of a whole set has no effect.
+
+    Returns pixels per side of each scale, from fine to coarse → the projections on each direction,
+    float32 (512, 128·N), sorted.
+    """
+    found = {}
+    for level in laplacian_pyramid(images):
+        side = level.shape[-1]
+        corners = torch.randint(side - PATCH + 1, (len(level), N_PATCHES, 2), generator=generator)
+        directions = torch.randn(3 * PATCH**2, N_PROJECTIONS, generator=generator)
+        directions = functional.normalize(directions, dim=0)
+        # NumPy sorts rows of float32 several times as fast as torch.
+        projections = (sample_patches(level, corners) @ directions).T.contiguous().numpy()
+        found[side] = np.sort(projections, axis=1)
+    return found
+
+
+def sliced_wasserstein(
+    first: dict[int, np.ndarray], second: dict[int, np.ndarray]
+) -> dict[int, float]:
+    """Return pixels per side of each scale → distance × 1000, from the projections of two sets.
+
+    The distance is the mean over random directions of the one-dimensional Wasserstein distance
+    (Rabin et al. 2011). The projections of both sets need equal generators: it is then 0 between
+    equal sets.
 
     Raises:
         ValueError: the sets have different shapes.
     """
-    if fakes.shape != reals.shape:
-        raise ValueError(f"sets of the shapes {fakes.shape} and {reals.shape}")
-    found = {}
-    for first, second in zip(laplacian_pyramid(fakes), laplacian_pyramid(reals), strict=True):
-        side = first.shape[-1]
-        corners = torch.randint(side - PATCH + 1, (len(first), N_PATCHES, 2), generator=generator)
-        directions = torch.randn(3 * PATCH**2, N_PROJECTIONS, generator=generator)
-        directions = functional.normalize(directions, dim=0)
-        # NumPy sorts rows of float32 several times as fast as torch.
-        projected = [
-            np.sort((sample_patches(each, corners) @ directions).T.contiguous().numpy(), axis=1)
-            for each in (first, second)
-        ]
-        found[side] = 1000 * float(np.abs(projected[0] - projected[1]).mean(dtype=np.float64))
-    return found
+    distances = {}
+    for side, projections in first.items():
+        if side not in second or projections.shape != second[side].shape:
+            raise ValueError("the sets have different shapes")
+        difference = np.abs(projections - second[side])
+        distances[side] = 1000 * float(difference.mean(dtype=np.float64))
+    return distances
 
 
 def laplacian_pyramid(images: np.ndarray) -> list[Tensor]:

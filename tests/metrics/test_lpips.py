@@ -5,7 +5,7 @@ from torch.nn import functional
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from pokegan.encoders.alexnet import Encoder
-from pokegan.metrics.lpips import Vectors, lpips_distances, lpips_diversity
+from pokegan.metrics.lpips import Vectors, lpips_distances, lpips_diversity, products
 
 CPU = torch.device("cpu")
 
@@ -82,3 +82,16 @@ def test_bf16_changes_distances_little_and_features_not_at_all(
     assert not np.array_equal(found, exact)
     images = torch.from_numpy(drawings[:2])
     assert torch.equal(approximate(images)[0], encoder(images)[0])
+
+
+def test_products_of_bf16_factors_have_sums_in_fp32() -> None:
+    """Integers up to 256 are exact in bf16, their products are not."""
+    factors = torch.arange(257.0).reshape(1, -1)
+    with products("bf16"):
+        found = factors @ factors.T
+    assert found == factors.square().sum()
+    assert found.bfloat16() != found
+    before = torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError), products("bf16"):
+        raise RuntimeError
+    assert torch.backends.mkldnn.matmul.fp32_precision == before  # type: ignore[attr-defined]

@@ -4,13 +4,21 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from pokegan.metrics.sliced_wasserstein import enlarge, laplacian_pyramid, sliced_wasserstein
+from pokegan.metrics.sliced_wasserstein import (
+    enlarge,
+    laplacian_pyramid,
+    project_patches,
+    sliced_wasserstein,
+)
 
 RNG = np.random.default_rng(0)
 
 
 def distance(fakes: np.ndarray, reals: np.ndarray, seed: int = 0) -> dict[int, float]:
-    return sliced_wasserstein(fakes, reals, torch.Generator().manual_seed(seed))
+    first, second = (
+        project_patches(each, torch.Generator().manual_seed(seed)) for each in (fakes, reals)
+    )
+    return sliced_wasserstein(first, second)
 
 
 def as_images(values: np.ndarray) -> np.ndarray:
