@@ -47,6 +47,13 @@ def stages(repository: Path = ROOT) -> dict[str, Any]:
         return {stage.addressing: stage for stage in repo.index.stages}
 
 
+def words(stage: Any) -> list[str]:
+    """The module and the arguments of a stage's command, which may begin with variables."""
+    before, _, rest = stage.cmd.partition("python -m ")
+    assert all("=" in word for word in before.split())
+    return str(rest).split()
+
+
 def ran(output: str) -> list[str]:
     """The stages that a `dvc repro` ran."""
     return re.findall(r"Running stage '([\w@-]+)'", output)

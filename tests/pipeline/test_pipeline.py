@@ -29,7 +29,7 @@ from tests.conftest import (
     set_params,
     succeed,
 )
-from tests.pipeline.conftest import FACTS, SPY, TIMES, imported_units, ran, stages
+from tests.pipeline.conftest import FACTS, SPY, TIMES, imported_units, ran, stages, words
 from tests.tracking.toy import images, runs, store
 
 pytestmark = pytest.mark.slow
@@ -130,15 +130,13 @@ def test_a_stage_declares_the_packages_that_it_imports(
 ) -> None:
     code = ("stages", "pokegan")
     declared = {d.def_path for d in STAGES[stage].deps if d.def_path.startswith(code)}
-    assert imported_units(stage, STAGES[stage].cmd.split()[2], spy) == declared
+    assert imported_units(stage, words(STAGES[stage])[0], spy) == declared
 
 
 @pytest.mark.parametrize("stage", ALL)
 def test_a_stage_names_its_files_on_its_command_line(stage: str) -> None:
     declared = ALL[stage]
-    words = declared.cmd.split()
-    assert words[:2] == ["python", "-m"]
-    named = {word for word in words[3:] if "/" in word}
+    named = {word for word in words(declared)[1:] if "/" in word}
     outs = {out.def_path for out in declared.outs}
     code = ("stages", "pokegan", "params.yaml")
     data = {dep.def_path for dep in declared.deps if not dep.def_path.startswith(code)}
@@ -204,7 +202,7 @@ def test_every_stage_writes_the_same_bytes_again(
         for stage in sorted(repo.index.stages, key=lambda each: each.addressing != "report"):
             with repo.lock:
                 stage.remove_outs(force=True)
-            module, *arguments = stage.cmd.split()[2:]
+            module, *arguments = words(stage)
             command = getattr(import_module(module), module.rpartition(".")[2])
             succeed(CliRunner().invoke(command, arguments))
         assert Path("reports/index.html").read_bytes() == page
