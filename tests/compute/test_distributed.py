@@ -50,7 +50,7 @@ def test_a_step_of_two_processes_is_that_of_one(workspace: Path) -> None:
             if name == "projected" and key.startswith("generator") and key.endswith("gradient"):
                 # Rounding changes which of two nearly equal features passes a maximum pooling: latents
                 # that differ by 1e-6 change this gradient by up to 0.6 % in a single process, too.
-                close = (second - first).norm() < 0.02 * first.norm()
+                close = (second - first).norm() < 0.01 * first.norm()
             assert close, (name, kinds, key)
     assert one["collectives"] == (1, 10, [0], "of process 0")
     assert two["collectives"] == (2, 11, [0, 1], "of process 0")
