@@ -8,16 +8,16 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import click
-import psutil
 
 from pokegan.core.errors import PipelineError
 from pokegan.core.experiments import experiment_command
 from pokegan.core.params import read_networks, read_params
 from pokegan.core.provenance import git
+
+PREPARED = "Running stage"  # what DVC prints when it has prepared an experiment
 
 
 def check(
@@ -52,46 +52,58 @@ def run_experiment(name: str, values: Mapping[str, object], stage: str) -> None:
         run("dvc", "exp", "remove", name)  # --force would run all stages again
     words = experiment_command(name, values, stage)
     click.echo(shlex.join(words), err=True)
-    run(*words)
+    run(*words, prepared=PREPARED)
 
 
-def run(*command: str) -> None:
+def run(*command: str, prepared: str = "") -> None:
     """Run a command, copy its output to standard error, and raise its first error if it fails.
 
-    When this process is interrupted, so is the command; the exception is raised after its end.
+    When this process is interrupted, the exception is raised after the end of the command. With
+    `prepared`, the command is interrupted, too, after it has printed a line that begins with it;
+    a second interruption does not wait for that line.
     """
     errors: list[str] = []
-    with start(*command) as process:
+    is_prepared = False
+    with start(*command, own_group=bool(prepared)) as process:
         assert process.stdout
         try:
             for line in process.stdout:
                 click.echo(line.rstrip(), err=True)
+                is_prepared = is_prepared or line.startswith(prepared)
                 if re.match("error: ", line, re.IGNORECASE):
                     errors.append(line[len("error: ") :].strip())
         except (KeyboardInterrupt, SystemExit):
-            started = psutil.Process(process.pid)
-            for each in [*started.children(recursive=True), started]:
-                with suppress(psutil.NoSuchProcess):
-                    each.send_signal(signal.SIGINT)
-            process.communicate()
+            try:
+                while not is_prepared and (line := process.stdout.readline()):
+                    is_prepared = line.startswith(prepared)
+            finally:
+                if prepared:
+                    os.killpg(process.pid, signal.SIGINT)
+                process.communicate()
             raise
     if process.returncode:
         reason = errors[0] if errors else f"exit code {process.returncode}"
         raise PipelineError(f"{' '.join(command[:3])} failed: {reason}")
 
 
-def start(*command: str) -> subprocess.Popen[str]:
-    """Start a command that ignores SIGTERM.
+def start(*command: str, own_group: bool) -> subprocess.Popen[str]:
+    """Start a command that ignores SIGTERM, and in its own process group the terminal's Ctrl-C.
 
-    SIGTERM would end DVC with the changed params.yaml of an experiment in the workspace; after
-    SIGINT, it restores the workspace.
+    While DVC prepares an experiment, it changes the workspace. It restores it after one SIGINT, but
+    neither after SIGTERM nor after a second SIGINT.
     """
     # An experiment is no part of the stage or experiment that this process may run in.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    environment["PYTHONUNBUFFERED"] = "1"  # lines arrive when they are printed
     handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # inherited by the command
     try:
         return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0 if own_group else None,
         )
     finally:
         signal.signal(signal.SIGTERM, handler)

@@ -5,10 +5,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -178,7 +180,10 @@ def test_an_interrupted_trial_is_run_again(repository: Path, number: signal.Sign
 def test_a_signal_to_all_processes_leaves_the_workspace_unchanged(
     repository: Path, number: signal.Signals
 ) -> None:
-    """DVC changes params.yaml while it prepares an experiment."""
+    """DVC changes params.yaml while it prepares an experiment.
+
+    A terminal sends SIGINT to a process group, a cluster SIGTERM to each process of a job.
+    """
     file = write(repository / f"prepared-{number.name}.yaml", seed=300 + number)
     params = repository / "params.yaml"
     before = params.read_bytes()
@@ -188,6 +193,10 @@ def test_a_signal_to_all_processes_leaves_the_workspace_unchanged(
     while params.read_bytes() == before:
         assert time.monotonic() < deadline
         time.sleep(0.005)
+    if number == signal.SIGTERM:
+        for each in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                each.send_signal(number)
     os.killpg(process.pid, number)
     process.communicate(timeout=60)
     assert process.returncode != 0
