@@ -31,6 +31,7 @@ HEARTBEAT = 60  # seconds between a worker's heartbeats; after two missing ones,
 MAX_RETRIES = 2  # of a trial whose worker died
 ATTEMPTS = 3  # to open the storage
 RUN = "mlflow_run"  # attribute of a study
+RUN_DEADLINE = 60  # seconds that a worker waits for it
 MAX_FAILURES = 3  # in a row, after which a study stops
 
 
@@ -175,7 +176,7 @@ def mlflow_run(opened: Study, is_new: bool) -> str:
 
     if is_new:
         opened.set_user_attr(RUN, create_study_run(opened.study_name))
-    deadline = time.monotonic() + HEARTBEAT
+    deadline = time.monotonic() + RUN_DEADLINE
     while RUN not in opened.user_attrs:
         time.sleep(0.5)
         if time.monotonic() > deadline:  # the creator died before

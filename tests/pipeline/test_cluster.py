@@ -63,7 +63,7 @@ class Cluster:
         return self.folder / name
 
     def start(self, repository: Path) -> subprocess.Popen[str]:
-        """Start a worker in a process group of its own."""
+        """Start a worker in a session of its own: DVC has its own process group in it."""
         words = (
             "study",
             "study.yaml",
@@ -73,7 +73,7 @@ class Cluster:
             self.storage,
             "--push",
         )
-        code = f"import os; os.setpgid(0, 0); {WORKER}"
+        code = f"import os; os.setsid(); {WORKER}"
         return start_process(repository, "-c", code, *words, MLFLOW_TRACKING_URI=self.tracking)
 
     def runs(self) -> list[Any]:
@@ -91,7 +91,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait(condition: Callable[[], Any], seconds: float = 120) -> Any:
+def wait(condition: Callable[[], Any], seconds: float = 300) -> Any:
     """Wait until a condition holds; return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -155,7 +155,7 @@ def training_of(cluster: Cluster, worker: subprocess.Popen[str]) -> Any:
         is_open = each.info.status == "RUNNING" and each.info.run_name == "train@dcgan14000"
         if is_open and "epoch" in each.data.metrics:
             try:
-                if os.getpgid(int(each.data.tags["pid"])) == worker.pid:
+                if os.getsid(int(each.data.tags["pid"])) == worker.pid:
                     return each
             except ProcessLookupError:
                 continue
@@ -168,9 +168,9 @@ def test_a_trial_of_a_killed_worker_is_run_by_another(cluster: Cluster) -> None:
         run("dvc", "pull", "-q", *DATA, cwd=repository)
     workers = [cluster.start(repository) for repository in (first, second)]
     killed = wait(lambda: training_of(cluster, workers[0]))
-    os.killpg(workers[0].pid, signal.SIGKILL)
+    run("pkill", "-KILL", "--session", str(workers[0].pid), cwd=first)
     workers[0].communicate()
-    output, errors = workers[1].communicate(timeout=300)
+    output, errors = workers[1].communicate(timeout=600)
     assert workers[1].returncode == 0, output + errors
 
     trials = cluster.trials()
