@@ -38,7 +38,7 @@ parallel: env  ## the same with all trainings at once, each on a GPU of its own
 
 paper: env author  ## run it with the report's own settings (400, 150 and 150 epochs), preferably on a GPU
 	dvc exp run -S projected.epochs=1200 -S projected.batch_size=16 -S projected.width=24 -S projected.width_discriminator=64 \
-	  -S projected.augmentation.cutout=0.2 \
+	  -S projected.augmentation.cutout=0.2 -S projected.lr_generator=0.0004 \
 	  -S dcgan819.epochs=400 -S dcgan14000.epochs=150 -S dcgan14000.batch_size=64 \
 	  -S aegan.epochs=150 -S aegan.batch_size=64 -S aegan.latent_dim=16 -S aegan.width=64 -S aegan.ema_half_life=0 -S aegan.lr=0.0002 \
 	  -S aegan.latent_reconstruction=1.0 -S aegan.picture_adversarial=1.0 -S aegan.latent_adversarial=1.0
