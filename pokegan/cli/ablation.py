@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from filelock import FileLock, Timeout
 
-from pokegan.cli.experiments import check, committed, revision, run_experiment
+from pokegan.cli.experiments import check, committed, run_experiment
 from pokegan.core.errors import PipelineError
 from pokegan.core.files import atomic_write, read_json, round_sig, save_json, save_text
 from pokegan.core.params import digest
@@ -73,17 +73,10 @@ def complete(described: AblationFile, row: Row, seed: int) -> None:
         with FileLock(lock, timeout=0):
             if target.exists() and read_json(target)["overrides"] == row.overrides:
                 return
-            if not (revision(experiment) and is_same(experiment, row)):
-                run_experiment(*described.arguments(row, seed))
+            run_experiment(*described.arguments(row, seed))  # DVC restores a run that it has cached
             save_results(described, row, seed)
     except Timeout:
         click.echo(f"{experiment} is run by another process.", err=True)
-
-
-def is_same(experiment: str, row: Row) -> bool:
-    """Return whether an experiment was run with the parameters of a row."""
-    params = json.loads(committed(experiment, f"reports/networks/{row.network}/run.json"))["params"]
-    return all(params.get(key, value) == value for key, value in row.overrides.items())
 
 
 def save_results(described: AblationFile, row: Row, seed: int) -> None:
