@@ -23,10 +23,11 @@ import numpy as np
 from pokegan.core.params import read_params
 
 params = read_params("seed", "dcgan819")
-width = params["dcgan819"].width
+width, mirror = params["dcgan819"].width, params["dcgan819"].mirror
 folder = Path("reports/networks/dcgan819")
 folder.mkdir(parents=True, exist_ok=True)
-scores = {"pictures": 8, "fd_effnet_lite0": float(width + params.seed), "fd_effnet_lite0_reals": 1.0}
+distance = width + params.seed + 100 * mirror
+scores = {"pictures": 8, "fd_effnet_lite0": float(distance), "fd_effnet_lite0_reals": 1.0}
 scores |= {f"{key}_effnet_lite0": 0.5 for key in ("precision", "recall", "near_duplicates")}
 (folder / "scores.json").write_text(json.dumps(scores))
 facts = {"seconds": 120.0, "pictures_per_second": 10.0, "epochs": 2.0, "pictures": 600}
@@ -61,7 +62,7 @@ Ablation = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The distance of an experiment is its width plus its seed."""
+    """The distance of an experiment is its width plus its seed, and 100 more with mirroring."""
     return make_arithmetic(tmp_path_factory.mktemp("ablation"), STAGE, STAGES)
 
 
@@ -116,6 +117,13 @@ def test_rows_are_experiments_whose_results_are_kept(call: Ablation, repository:
     # A changed row is computed again.
     succeed(call(rows=[{**ROWS[1], "overrides": {"dcgan819.width": 30}}]))
     assert json.loads((RESULTS / "a/narrow-1.json").read_text())["fd_effnet_lite0"] == 31
+    # Missing results come from today's params.yaml, not from an experiment that ran before.
+    (RESULTS / "a/wide-2.json").unlink()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["dcgan819"]["mirror"] = True
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    succeed(call("wide"))
+    assert json.loads((RESULTS / "a/wide-2.json").read_text())["fd_effnet_lite0"] == 122
 
 
 @pytest.mark.parametrize(
